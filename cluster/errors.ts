@@ -1,0 +1,10 @@
+/** What went wrong in starting or ending a cluster, said to the person who must act: what, where, and the way out. */
+export class ClusterError extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "ClusterError";
+    this.code = code;
+  }
+}
