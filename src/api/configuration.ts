@@ -1,0 +1,69 @@
+import type { TSchema } from "typebox";
+import { Value } from "typebox/value";
+import { type SchemaNode, withDefaults } from "./defaults.ts";
+import { spec, type WorkflowSpec } from "./integration-workflow.ts";
+import { volume } from "./schema/runtime.ts";
+
+/** The parts of the spec that say whether to run, not what: no part of a revision. */
+type Steering = "state" | "restart" | "revisionHistoryLimit";
+
+/**
+ * What a run runs: the spec with all defaults, without what only steers. The operator pins it, and the worker finds it in
+ * `workflow.json` with the workflow's identity beside it.
+ */
+export type EffectiveSpec = Omit<WorkflowSpec, Steering>;
+
+export interface WorkflowConfiguration {
+  readonly workflow: { readonly name: string; readonly namespace: string; readonly uid: string };
+  readonly spec: EffectiveSpec;
+}
+
+/** A configuration that cannot be understood: what is wrong, and where. */
+export class ConfigurationError extends Error {
+  override readonly name = "ConfigurationError";
+  readonly code = "ConfigurationInvalid";
+}
+
+/** The effective spec of a resource, however it was written and whichever operator reads it. */
+export function effectiveSpec(written: WorkflowSpec): EffectiveSpec {
+  const { state, restart, revisionHistoryLimit, ...rest } = fillSpec(written);
+  if (rest.queue.postgres !== undefined || rest.queue.volume !== undefined) return rest;
+  // The schema cannot say "a volume, unless there is a database".
+  return {
+    ...rest,
+    queue: { ...rest.queue, volume: fill(volume, {}) as NonNullable<WorkflowSpec["queue"]["volume"]> },
+  };
+}
+
+/**
+ * Reads `workflow.json`.
+ * @throws ConfigurationError that names the first field that does not fit
+ */
+export function parseConfiguration(text: string): WorkflowConfiguration {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (cause) {
+    throw new ConfigurationError("workflow.json is not JSON: was it written by the operator?", { cause });
+  }
+  const { workflow, spec: written } = (parsed ?? {}) as Partial<Record<keyof WorkflowConfiguration, unknown>>;
+  const identity = (workflow ?? {}) as Partial<Record<string, unknown>>;
+  const { name, namespace, uid } = identity;
+  if (typeof name !== "string" || typeof namespace !== "string" || typeof uid !== "string") {
+    throw new ConfigurationError("workflow.json: workflow must have name, namespace and uid");
+  }
+  const filled = fill(spec, { state: "Running", ...((written ?? {}) as object) });
+  const [error] = Value.Errors(spec as TSchema, filled);
+  if (error !== undefined) {
+    throw new ConfigurationError(`workflow.json: spec${error.instancePath.replaceAll("/", ".")} ${error.message}`);
+  }
+  return { workflow: { name, namespace, uid }, spec: effectiveSpec(filled as WorkflowSpec) };
+}
+
+function fillSpec(written: WorkflowSpec): WorkflowSpec {
+  return fill(spec, written) as WorkflowSpec; // Filling keeps what is there: a spec stays a spec.
+}
+
+function fill(schema: unknown, value: unknown): unknown {
+  return withDefaults(schema as SchemaNode, value); // A TypeBox schema is its JSON schema.
+}
