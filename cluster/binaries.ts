@@ -1,8 +1,10 @@
-/** Where the Kubernetes binaries are. */
-import { copyFileSync, existsSync, mkdirSync, renameSync } from "node:fs";
+/** Where the Kubernetes binaries are, and that they are there: the cache keeps what was built, and builds what is missing. */
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { build, type Report } from "./build.ts";
 import { ClusterError } from "./errors.ts";
+import { type BinarySet, binariesOf, recipeHash } from "./recipe.ts";
 
 /** The project's cache folder: what is slow to get and may be thrown away. It lies outside the checkout. */
 export function cacheFolder(environment: NodeJS.ProcessEnv): string {
@@ -11,24 +13,98 @@ export function cacheFolder(environment: NodeJS.ProcessEnv): string {
   return join(environment["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "integration-workflow");
 }
 
-const controlPlaneBinaries = ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"];
+/**
+ * The folder with etcd, kube-apiserver, kube-controller-manager and kubectl: KUBEBUILDER_ASSETS if set, else as `binaries`.
+ * @throws ClusterError as `binaries`
+ */
+export async function controlPlaneBinaries(environment: NodeJS.ProcessEnv, report: Report): Promise<string> {
+  const assets = environment["KUBEBUILDER_ASSETS"];
+  return assets !== undefined && assets !== "" ? assets : await binaries("control-plane", environment, report);
+}
 
 /**
- * The folder with etcd, kube-apiserver, kube-controller-manager and kubectl: KUBEBUILDER_ASSETS if set, else the cache folder.
- * @throws ClusterError NoBinaries
+ * The folder with a set of binaries, built first if it is missing, damaged, or made by another recipe.
+ * Any number of processes may ask at once: one builds, the others wait for it.
+ * @throws ClusterError NoGo, BuildFailed
  */
-export async function controlPlaneFolder(environment: NodeJS.ProcessEnv): Promise<string> {
-  const assets = environment["KUBEBUILDER_ASSETS"];
-  if (assets !== undefined && assets !== "") return assets;
-  const cache = cacheFolder(environment);
-  const folder = join(cache, "control-plane-1.36.3");
-  const earlier = join(cache, "proto-bin");
-  if (!existsSync(folder) && existsSync(earlier)) {
+export async function binaries(set: BinarySet, environment: NodeJS.ProcessEnv, report: Report): Promise<string> {
+  const cache = join(cacheFolder(environment), "binaries");
+  const folder = join(cache, `${set}-${recipeHash(set)}`);
+  if (isWhole(folder, set)) return folder;
+  mkdirSync(cache, { recursive: true });
+  const unlock = await lock(join(cache, `${set}.lock`), report);
+  try {
+    if (isWhole(folder, set)) return folder;
     const temporary = `${folder}.${process.pid}`;
-    mkdirSync(temporary, { recursive: true });
-    for (const name of controlPlaneBinaries) copyFileSync(join(earlier, name), join(temporary, name));
-    renameSync(temporary, folder);
+    try {
+      await build(set, temporary, report);
+      writeManifest(temporary, set);
+      rmSync(folder, { recursive: true, force: true });
+      renameSync(temporary, folder);
+    } finally {
+      rmSync(temporary, { recursive: true, force: true });
+    }
+    return folder;
+  } finally {
+    unlock();
   }
-  if (!existsSync(folder)) throw new ClusterError("NoBinaries", `No Kubernetes binaries in ${folder}`);
-  return folder;
+}
+
+type Manifest = Readonly<Record<string, number>>;
+
+/** Whether the folder holds every binary of the set at the size it was built with. */
+function isWhole(folder: string, set: BinarySet): boolean {
+  try {
+    // Written by writeManifest; anything else in its place fails the comparison below.
+    const sizes = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")) as Manifest;
+    return binariesOf(set).every((name) => statSync(join(folder, name)).size === sizes[name]);
+  } catch {
+    return false; // A file is missing or is not JSON: it is built again.
+  }
+}
+
+function writeManifest(folder: string, set: BinarySet): void {
+  const sizes: Manifest = Object.fromEntries(binariesOf(set).map((name) => [name, statSync(join(folder, name)).size]));
+  writeFileSync(join(folder, "manifest.json"), JSON.stringify(sizes, undefined, 2));
+}
+
+/**
+ * Waits for a lock file and takes it. A lock whose process has ended is taken over.
+ * It saves double work only: what is built is put in place by one rename, so a second builder would do no harm.
+ */
+async function lock(path: string, report: Report): Promise<() => void> {
+  for (let said = false; ; said = true) {
+    try {
+      writeFileSync(path, String(process.pid), { flag: "wx" });
+      return () => rmSync(path, { force: true });
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) {
+        throw new ClusterError("CacheNotWritable", `The cache cannot be written: ${path}`, { cause: error });
+      }
+    }
+    const holder = lockHolder(path);
+    if (holder === undefined) rmSync(path, { force: true });
+    else if (!said) report(`process ${holder} builds the same binaries; waiting for it`);
+    if (holder !== undefined) await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+}
+
+/** The live process that holds the lock. An empty file is a lock whose process ended while it wrote. */
+function lockHolder(path: string): number | undefined {
+  try {
+    const holder = Number(readFileSync(path, "utf8")) || Number.NaN;
+    return isAlive(holder) ? holder : undefined;
+  } catch {
+    return undefined; // Gone since, or never a number: free to take.
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EPERM") return true; // It lives, and is another user's.
+    if (error instanceof Error && "code" in error && error.code === "ESRCH") return false;
+    throw error;
+  }
 }

@@ -3,7 +3,7 @@
  * (cluster/control-plane.ts) when it breaks the API server.
  */
 import type { TestProject } from "vitest/node";
-import { controlPlaneFolder } from "../../cluster/binaries.ts";
+import { controlPlaneBinaries } from "../../cluster/binaries.ts";
 import { startControlPlane } from "../../cluster/control-plane.ts";
 
 declare module "vitest" {
@@ -14,7 +14,7 @@ declare module "vitest" {
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const controlPlane = await startControlPlane({ binaries: await controlPlaneFolder(process.env) });
+  const controlPlane = await startControlPlane({ binaries: await controlPlaneBinaries(process.env, console.log) });
   project.provide("kubeconfig", controlPlane.kubeconfigPath);
   return () => controlPlane.stop();
 }

@@ -1,6 +1,6 @@
 import { CoreV1Api, KubeConfig } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { controlPlaneFolder } from "../../../cluster/binaries.ts";
+import { controlPlaneBinaries } from "../../../cluster/binaries.ts";
 import { type ControlPlane, startControlPlane } from "../../../cluster/control-plane.ts";
 
 function coreApi(kubeconfigPath: string): CoreV1Api {
@@ -18,7 +18,7 @@ test("the shared control plane answers as system:masters and runs its controller
 describe("a control plane of one's own", () => {
   let own: ControlPlane;
   beforeAll(async () => {
-    own = await startControlPlane({ binaries: await controlPlaneFolder(process.env) });
+    own = await startControlPlane({ binaries: await controlPlaneBinaries(process.env, console.log) });
   });
   afterAll(() => own?.stop());
 
