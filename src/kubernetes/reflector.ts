@@ -1,0 +1,198 @@
+import type { Logger } from "../telemetry/log.ts";
+import type { BackoffPolicy } from "./backoff.ts";
+import type { Cached, ObjectCache, Scope } from "./cache.ts";
+import type { Client } from "./client.ts";
+import { type Clock, sleep } from "./clock.ts";
+import { ApiError, ConnectionError, isGone, statusError } from "./errors.ts";
+import { type KubernetesObject, keyOf, nameOfKind, type ResourceKind } from "./objects.ts";
+import { firstState, nextState, type ReflectorOutcome, type ReflectorState } from "./reflector-state.ts";
+import { type WatchEvent, watchEvents } from "./watch.ts";
+
+/** What a reflector's patience depends on; tests make it short. */
+export interface ReflectorTimings {
+  /** The server ends a watch after this long, so that watches spread over servers. */
+  watchTimeoutSeconds: number;
+  /** A watch on which nothing came for so long is taken for dead. Bookmarks come about once a minute. */
+  idleTimeoutMs: number;
+  /** Time for one page of a list. */
+  listTimeoutMs: number;
+  backoff: BackoffPolicy;
+}
+
+export const defaultReflectorTimings: ReflectorTimings = {
+  watchTimeoutSeconds: 290,
+  idleTimeoutMs: 150_000,
+  listTimeoutMs: 60_000,
+  backoff: { initialMs: 800, factor: 2, maxMs: 30_000, jitter: 0.5 },
+};
+
+export interface ReflectorOptions<T extends Cached> {
+  client: Client;
+  kind: ResourceKind;
+  /** A namespace, or "" for all. */
+  scope: Scope;
+  labelSelector: string | undefined;
+  fieldSelector: string | undefined;
+  /** Called once for each object that comes in; what it returns is cached. */
+  project: (object: KubernetesObject) => T;
+  cache: Pick<ObjectCache<T, string>, "replace" | "put" | "remove" | "advance">;
+  timings: ReflectorTimings;
+  clock: Clock;
+  /** From 0 to 1. */
+  random: () => number;
+  logger: Logger;
+  /** Called whenever the server was heard. */
+  onContact: () => void;
+  onListed: () => void;
+}
+
+const pageSize = 500;
+
+/**
+ * Keeps a cache equal to what the server holds, until the signal aborts. Never rejects: every failure is logged, waited
+ * out and tried again, because a reflector that gives up leaves an operator deciding on the past.
+ */
+export async function runReflector<T extends Cached>(options: ReflectorOptions<T>, signal: AbortSignal): Promise<void> {
+  let state: ReflectorState = firstState;
+  while (!signal.aborted) {
+    const outcome = await step(options, state, signal);
+    state = nextState(state, outcome, options.timings.backoff, options.random());
+  }
+}
+
+async function step<T extends Cached>(
+  options: ReflectorOptions<T>,
+  state: ReflectorState,
+  signal: AbortSignal,
+): Promise<ReflectorOutcome> {
+  switch (state.name) {
+    case "listing":
+      return list(options, state.paged, signal);
+    case "watching":
+      return watch(options, state.resourceVersion, signal);
+    case "waiting":
+      await sleep(options.clock, state.delayMs, signal);
+      return { type: "waited" };
+  }
+}
+
+async function list<T extends Cached>(
+  options: ReflectorOptions<T>,
+  paged: boolean,
+  signal: AbortSignal,
+): Promise<ReflectorOutcome> {
+  const { client, kind, project, timings } = options;
+  const listed = new Map<string, T>();
+  try {
+    let continueToken: string | undefined;
+    for (;;) {
+      const query = { ...selection(options), limit: paged ? pageSize : 0, continueToken };
+      const page = await client.listPage(kind, query, { timeoutMs: timings.listTimeoutMs, signal });
+      options.onContact();
+      for (const object of page.items) listed.set(keyOf(object.metadata), project(object));
+      continueToken = page.continueToken;
+      if (continueToken === undefined) {
+        options.cache.replace(options.scope, listed, page.resourceVersion);
+        options.onListed();
+        return { type: "listed", resourceVersion: page.resourceVersion };
+      }
+    }
+  } catch (error) {
+    return outcomeOf(error, { options, during: "list", resourceVersion: undefined, progressed: false, signal });
+  }
+}
+
+async function watch<T extends Cached>(
+  options: ReflectorOptions<T>,
+  from: string,
+  signal: AbortSignal,
+): Promise<ReflectorOutcome> {
+  const { clock, timings } = options;
+  const startedAtMs = clock.monotonicMs();
+  const idle = idleTimer(clock, timings.idleTimeoutMs);
+  let resourceVersion = from;
+  let delivered = false;
+  const progressed = (): boolean => delivered || clock.monotonicMs() - startedAtMs > timings.backoff.maxMs;
+  try {
+    const query = { ...selection(options), resourceVersion, timeoutSeconds: timings.watchTimeoutSeconds };
+    const stream = await options.client.watch(options.kind, query, AbortSignal.any([signal, idle.signal]));
+    options.onContact();
+    for await (const event of watchEvents(stream)) {
+      idle.heard();
+      options.onContact();
+      resourceVersion = take(options, event);
+      delivered = true;
+    }
+    return { type: "ended", resourceVersion, progressed: progressed() };
+  } catch (error) {
+    return outcomeOf(error, { options, during: "watch", resourceVersion, progressed: progressed(), signal });
+  } finally {
+    idle.stop();
+  }
+}
+
+/** Takes one event into the cache. @returns the version that the watch has reached @throws ApiError for an ERROR event */
+function take<T extends Cached>(options: ReflectorOptions<T>, event: WatchEvent): string {
+  const { cache, scope, project } = options;
+  switch (event.type) {
+    case "ADDED":
+    case "MODIFIED":
+      cache.put(scope, project(event.object));
+      break;
+    case "DELETED":
+      cache.remove(scope, event.object.metadata);
+      break;
+    case "BOOKMARK":
+      cache.advance(scope, event.object.metadata.resourceVersion);
+      break;
+    case "ERROR":
+      throw statusError(`WATCH ${nameOfKind(options.kind)}`, event.object);
+  }
+  return event.object.metadata.resourceVersion;
+}
+
+interface FailureContext {
+  options: Pick<ReflectorOptions<Cached>, "kind" | "scope" | "logger">;
+  during: "list" | "watch";
+  resourceVersion: string | undefined;
+  progressed: boolean;
+  signal: AbortSignal;
+}
+
+function outcomeOf(error: unknown, context: FailureContext): ReflectorOutcome {
+  const { options, during, resourceVersion, progressed, signal } = context;
+  const fields = { resource: nameOfKind(options.kind), namespace: options.scope, during };
+  if (isGone(error)) {
+    options.logger.info("reflector lists anew", fields);
+    return { type: "expired", progressed };
+  }
+  // Ending is not failing: the loop looks at the signal next.
+  if (!signal.aborted) options.logger.warn("reflector tries again", { ...fields, error });
+  const retryAfterMs = error instanceof ApiError ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
+  return { type: "failed", ...(resourceVersion === undefined ? {} : { resourceVersion }), progressed, retryAfterMs };
+}
+
+function selection(options: Pick<ReflectorOptions<Cached>, "scope" | "labelSelector" | "fieldSelector">) {
+  const { scope, labelSelector, fieldSelector } = options;
+  return { namespace: scope === "" ? undefined : scope, labelSelector, fieldSelector };
+}
+
+/** Aborts its signal when nothing was heard for `timeoutMs`. One timer for many events: it is set anew only when it fires. */
+function idleTimer(clock: Clock, timeoutMs: number) {
+  const controller = new AbortController();
+  let heardAtMs = clock.monotonicMs();
+  const arm = (delayMs: number): (() => void) =>
+    clock.after(delayMs, () => {
+      const leftMs = heardAtMs + timeoutMs - clock.monotonicMs();
+      if (leftMs > 0) cancel = arm(leftMs);
+      else controller.abort(new ConnectionError(`nothing came on the watch for ${timeoutMs} ms`));
+    });
+  let cancel = arm(timeoutMs);
+  return {
+    signal: controller.signal,
+    heard: () => {
+      heardAtMs = clock.monotonicMs();
+    },
+    stop: () => cancel(),
+  };
+}

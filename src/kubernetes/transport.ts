@@ -1,0 +1,124 @@
+import type { Readable } from "node:stream";
+import { Agent, buildConnector } from "undici";
+import type { Connection } from "./connection.ts";
+import { ConfigurationError, ConnectionError } from "./errors.ts";
+
+/** One HTTP exchange, authenticated, over the cluster's one pool of connections. */
+export interface Transport {
+  /**
+   * Sends, and resolves when the head of the answer is there, whatever its status.
+   * The caller reads the body to its end or destroys it: the connection is not free before.
+   * @throws ConnectionError when no answer came; the signal's reason when the signal ended the wait
+   */
+  send(request: TransportRequest): Promise<TransportResponse>;
+  /** Waits for calls in flight, then closes every connection. */
+  close(): Promise<void>;
+}
+
+export interface TransportRequest {
+  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** Path and query. */
+  path: string;
+  headers?: Readonly<Record<string, string>>;
+  body?: string;
+  signal: AbortSignal;
+}
+
+export interface TransportResponse {
+  status: number;
+  headers: Readonly<Record<string, string | string[] | undefined>>;
+  body: Readable;
+}
+
+export interface TransportOptions {
+  connection: Connection;
+  userAgent: string;
+  /** Time for TCP and TLS together. */
+  connectTimeoutMs?: number;
+}
+
+/**
+ * HTTP/1.1 on purpose: over HTTP/2 every watch and every call would share one connection, and one half-open
+ * connection would then stall all of them at once. The pool grows with the calls in flight and keeps what is idle for a
+ * minute; its size is bounded by the callers (watches plus the concurrency of the queues).
+ */
+export function createTransport(options: TransportOptions): Transport {
+  const { connection, userAgent, connectTimeoutMs = 10_000 } = options;
+  const agent = new Agent({
+    allowH2: false,
+    connect: connectorOf(connection, connectTimeoutMs),
+    keepAliveTimeout: 60_000,
+    // Deadlines are the callers' signals: a watch is silent for minutes, a call never.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  });
+  const url = new URL(connection.server);
+  const prefix = url.pathname.replace(/\/$/, "");
+
+  async function sendOnce(request: TransportRequest): Promise<TransportResponse> {
+    const headers = {
+      accept: "application/json",
+      "user-agent": userAgent,
+      ...(await connection.credentials.headers()),
+      ...request.headers,
+    };
+    try {
+      const answer = await agent.request({
+        origin: url.origin,
+        path: `${prefix}${request.path}`,
+        method: request.method,
+        headers,
+        body: request.body ?? null,
+        signal: request.signal,
+      });
+      return { status: answer.statusCode, headers: answer.headers, body: answer.body };
+    } catch (cause) {
+      throw request.signal.aborted ? request.signal.reason : unreachable(connection.server, cause);
+    }
+  }
+
+  return {
+    async send(request) {
+      const answer = await sendOnce(request);
+      if (answer.status !== 401 || !connection.credentials.forget()) return answer;
+      answer.body.destroy();
+      return sendOnce(request);
+    },
+    close: () => agent.close(),
+  };
+}
+
+type Connector = (options: buildConnector.Options, callback: buildConnector.Callback) => void;
+
+/** Certificates and CA are read at each handshake, so that renewed ones are taken up without a restart. */
+function connectorOf(connection: Connection, timeout: number): Connector {
+  return (options, callback) => {
+    tlsOptions(connection).then(
+      (tls) =>
+        buildConnector({ ...tls, allowH2: false, timeout, keepAlive: true, keepAliveInitialDelay: 30_000 })(
+          options,
+          callback,
+        ),
+      (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), null),
+    );
+  };
+}
+
+async function tlsOptions(connection: Connection) {
+  const trust = connection.trust();
+  const certificate = await connection.credentials.clientCertificate();
+  return {
+    ...(trust.ca === undefined ? {} : { ca: trust.ca }),
+    ...(trust.serverName === undefined ? {} : { servername: trust.serverName }),
+    ...(trust.skipVerification ? { rejectUnauthorized: false } : {}),
+    ...(certificate === undefined ? {} : { cert: certificate.cert, key: certificate.key }),
+  };
+}
+
+/** A connection failure in words that say which server, and why. */
+export function unreachable(server: string, cause: unknown): Error {
+  if (cause instanceof ConfigurationError) return cause;
+  const code = typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : undefined;
+  const message = cause instanceof Error && cause.message !== "" ? cause.message : (code ?? String(cause));
+  return new ConnectionError(`no answer from the API server at ${server}: ${message}`, { cause });
+}
