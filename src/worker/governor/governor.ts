@@ -1,0 +1,169 @@
+import type { Clock } from "../http/clock.ts";
+import { Budget } from "./budget.ts";
+import { type Lane, Lanes } from "./lanes.ts";
+import type { GovernorLimits } from "./limits.ts";
+import { Parallelism } from "./parallelism.ts";
+
+/** What a call told about the service's limits. */
+export interface CallResult {
+  /** Whether the call left at all; one that did not costs nothing. */
+  readonly sent: boolean;
+  /** Seconds that the service spent on it, or more. */
+  readonly executionSeconds: number;
+  /** Set when the service throttled (429), with its Retry-After if it gave one. */
+  readonly throttled?: { readonly retryAfterSeconds?: number | undefined };
+  /** `x-ms-dop-hint`: the parallelism that the service recommends. */
+  readonly recommendedParallelism?: number | undefined;
+  /** `x-ms-ratelimit-burst-remaining-xrm-requests` */
+  readonly remainingCalls?: number | undefined;
+  /** `x-ms-ratelimit-time-remaining-xrm-requests` */
+  readonly remainingExecutionSeconds?: number | undefined;
+}
+
+/** Leave to make one call. To be released exactly once; a second release does nothing. */
+export interface Grant {
+  release(result: CallResult): void;
+}
+
+export interface GovernorState {
+  readonly inFlight: number;
+  readonly waiting: number;
+  readonly parallelism: number;
+  /** Until calls go on; 0 when they are not paused. */
+  readonly pausedSeconds: number;
+}
+
+interface Waiter {
+  grant(): void;
+}
+
+/** A pause when the service throttles without saying for how long: doubles up to a minute. */
+const firstPauseMs = 1000;
+const longestPauseMs = 60_000;
+/** How long calls rest when the service says that next to nothing is left. */
+const brakeMs = 1000;
+
+/**
+ * The one gate that every call to a service passes, whoever makes it: it holds calls, execution time and concurrency
+ * under the limits, pauses everybody at once when the service asks for it, and serves lanes in proportion.
+ */
+export class Governor {
+  readonly #clock: Clock;
+  readonly #calls: Budget;
+  readonly #execution: Budget | undefined;
+  readonly #parallelism: Parallelism;
+  readonly #lanes = new Lanes<Waiter>();
+  #inFlight = 0;
+  #pausedUntil: number;
+  #nextPauseMs = firstPauseMs;
+  /** The longest call of late: what a call is expected to cost, so that calls under way cannot overrun the limit. */
+  #expectedSeconds = 0.5;
+  #cancelTimer: (() => void) | undefined;
+
+  constructor(limits: GovernorLimits, clock: Clock) {
+    const now = clock.now();
+    this.#clock = clock;
+    this.#calls = new Budget(limits.calls, now);
+    this.#execution = limits.execution === undefined ? undefined : new Budget(limits.execution, now);
+    this.#parallelism = new Parallelism(limits.initialConcurrency, limits.concurrency);
+    this.#pausedUntil = now;
+  }
+
+  /**
+   * Waits for leave to make one call.
+   * @throws the signal's reason when it aborts first
+   */
+  acquire(lane: Lane, signal: AbortSignal): Promise<Grant> {
+    if (signal.aborted) return Promise.reject(signal.reason);
+    const { promise, resolve, reject } = Promise.withResolvers<Grant>();
+    const waiter: Waiter = {
+      grant: () => {
+        signal.removeEventListener("abort", onAbort);
+        resolve(this.#grant());
+      },
+    };
+    const onAbort = () => {
+      this.#lanes.remove(lane, waiter);
+      reject(signal.reason);
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    this.#lanes.push(lane, waiter);
+    this.#serve();
+    return promise;
+  }
+
+  state(): GovernorState {
+    return {
+      inFlight: this.#inFlight,
+      waiting: this.#lanes.size,
+      parallelism: this.#parallelism.allowed,
+      pausedSeconds: Math.max(0, this.#pausedUntil - this.#clock.now()) / 1000,
+    };
+  }
+
+  #serve(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    while (this.#lanes.size > 0 && this.#inFlight < this.#parallelism.allowed) {
+      const now = this.#clock.now();
+      const wait = Math.max(
+        this.#pausedUntil - now,
+        this.#calls.waitFor(1, now),
+        this.#execution?.waitFor(this.#expectedSeconds, now) ?? 0,
+      );
+      if (wait > 0) {
+        // Without a finite wait, only the end of a call under way can make room, and that end serves again.
+        if (Number.isFinite(wait)) this.#cancelTimer = this.#clock.schedule(Math.ceil(wait), () => this.#serve());
+        return;
+      }
+      this.#lanes.shift()?.grant();
+    }
+  }
+
+  #grant(): Grant {
+    const expected = this.#expectedSeconds;
+    const epoch = this.#parallelism.epoch;
+    const now = this.#clock.now();
+    this.#calls.reserve(1, now);
+    this.#execution?.reserve(expected, now);
+    this.#inFlight++;
+    const usedUp = this.#inFlight >= this.#parallelism.allowed;
+    let released = false;
+    return {
+      release: (result) => {
+        if (released) return;
+        released = true;
+        this.#settle(result, expected, epoch, usedUp);
+        this.#serve();
+      },
+    };
+  }
+
+  #settle(result: CallResult, expected: number, epoch: number, usedUp: boolean): void {
+    const now = this.#clock.now();
+    this.#inFlight--;
+    this.#calls.settle(1, result.sent ? 1 : 0, now);
+    this.#execution?.settle(expected, result.sent ? result.executionSeconds : 0, now);
+    if (!result.sent) return;
+    if (result.recommendedParallelism !== undefined) this.#parallelism.recommend(result.recommendedParallelism);
+    if (result.throttled !== undefined) {
+      const newRound = epoch === this.#parallelism.epoch;
+      this.#parallelism.throttled(epoch);
+      const asked = result.throttled.retryAfterSeconds;
+      this.#pauseUntil(now + (asked === undefined ? this.#nextPauseMs : asked * 1000));
+      if (newRound && asked === undefined) this.#nextPauseMs = Math.min(this.#nextPauseMs * 2, longestPauseMs);
+      return;
+    }
+    this.#nextPauseMs = firstPauseMs;
+    this.#expectedSeconds = Math.max(result.executionSeconds, this.#expectedSeconds * 0.98, 0.05);
+    this.#parallelism.succeeded(usedUp);
+    const nothingLeft =
+      (result.remainingCalls ?? Number.POSITIVE_INFINITY) <= this.#inFlight + 1 ||
+      (result.remainingExecutionSeconds ?? Number.POSITIVE_INFINITY) <= (this.#inFlight + 1) * this.#expectedSeconds;
+    if (nothingLeft) this.#pauseUntil(now + brakeMs);
+  }
+
+  #pauseUntil(time: number): void {
+    this.#pausedUntil = Math.max(this.#pausedUntil, time);
+  }
+}
