@@ -162,9 +162,9 @@ export class Client {
   }
 
   /** POST. Fails with AlreadyExists (409) when the name is taken. Never sent twice. */
-  async create<T extends KubernetesObject>(
+  async create<T extends KubernetesObject, M extends Manifest>(
     kind: ResourceKind<T>,
-    object: Manifest,
+    object: M,
     options: CallOptions = {},
   ): Promise<T> {
     const path = withQuery(collectionPath(kind, object.metadata.namespace), this.#manager());
@@ -175,9 +175,9 @@ export class Client {
    * PUT. `metadata.resourceVersion` (and uid) of the object are the precondition.
    * @throws ApiError Conflict when the object has changed since
    */
-  async update<T extends KubernetesObject>(
+  async update<T extends KubernetesObject, M extends Manifest & { metadata: ObjectRef & { resourceVersion: string } }>(
     kind: ResourceKind<T>,
-    object: Manifest & { metadata: ObjectRef & { resourceVersion: string } },
+    object: M,
     options: CallOptions & { subresource?: "status" } = {},
   ): Promise<T> {
     const path = withQuery(objectPath(kind, object.metadata, options.subresource), this.#manager());
@@ -189,9 +189,9 @@ export class Client {
    * Creates the object when there is none, unless `metadata.uid` is given. `metadata.uid` and `metadata.resourceVersion`
    * are preconditions (409 when they do not fit).
    */
-  async apply<T extends KubernetesObject>(
+  async apply<T extends KubernetesObject, M extends Manifest & { metadata: ObjectRef }>(
     kind: ResourceKind<T>,
-    object: Manifest & { metadata: ObjectRef },
+    object: M,
     options: ApplyOptions = {},
   ): Promise<T> {
     const force = options.force === true ? "true" : undefined;

@@ -86,7 +86,10 @@ export class WorkQueue {
   /** Adds the key after a delay. Of several delays of one key the earliest counts. */
   addAfter(key: string, delayMs: number): void {
     if (this.#run?.signal.aborted === true) return;
-    if (delayMs <= 0) return this.add(key);
+    if (delayMs <= 0) {
+      this.add(key);
+      return;
+    }
     const atMs = this.#clock.monotonicMs() + delayMs;
     const planned = this.#later.get(key);
     if (planned !== undefined && planned.atMs <= atMs) return;
@@ -143,10 +146,14 @@ export class WorkQueue {
 
   #failed(key: string, error: unknown, signal: AbortSignal): void {
     const { logger, observer, backoff = defaultBackoff, random = Math.random } = this.#options;
-    if (signal.aborted) return logger.info("work given up on stop", { key, error });
+    if (signal.aborted) {
+      logger.info("work given up on stop", { key, error });
+      return;
+    }
     if (error instanceof TerminalError) {
       this.#failures.delete(key);
-      return logger.error("work cannot succeed", { key, error });
+      logger.error("work cannot succeed", { key, error });
+      return;
     }
     const failures = (this.#failures.get(key) ?? 0) + 1;
     this.#failures.set(key, failures);
