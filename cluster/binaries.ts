@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } 
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { build, type Report } from "./build.ts";
-import { ClusterError } from "./errors.ts";
+import { lock } from "./lock.ts";
 import { type BinarySet, binariesOf, recipeHash } from "./recipe.ts";
 
 /** The project's cache folder: what is slow to get and may be thrown away. It lies outside the checkout. */
@@ -25,14 +25,17 @@ export async function controlPlaneBinaries(environment: NodeJS.ProcessEnv, repor
 /**
  * The folder with a set of binaries, built first if it is missing, damaged, or made by another recipe.
  * Any number of processes may ask at once: one builds, the others wait for it.
- * @throws ClusterError NoGo, BuildFailed
+ * @throws ClusterError NoGo, BuildFailed, NotWritable
  */
 export async function binaries(set: BinarySet, environment: NodeJS.ProcessEnv, report: Report): Promise<string> {
   const cache = join(cacheFolder(environment), "binaries");
   const folder = join(cache, `${set}-${recipeHash(set)}`);
   if (isWhole(folder, set)) return folder;
   mkdirSync(cache, { recursive: true });
-  const unlock = await lock(join(cache, `${set}.lock`), report);
+  // The lock saves double work only: what is built is put in place by one rename, so a second builder would do no harm.
+  const unlock = await lock(join(cache, `${set}.lock`), (holder) =>
+    report(`process ${holder} builds the same binaries; waiting for it`),
+  );
   try {
     if (isWhole(folder, set)) return folder;
     const temporary = `${folder}.${process.pid}`;
@@ -66,45 +69,4 @@ function isWhole(folder: string, set: BinarySet): boolean {
 function writeManifest(folder: string, set: BinarySet): void {
   const sizes: Manifest = Object.fromEntries(binariesOf(set).map((name) => [name, statSync(join(folder, name)).size]));
   writeFileSync(join(folder, "manifest.json"), JSON.stringify(sizes, undefined, 2));
-}
-
-/**
- * Waits for a lock file and takes it. A lock whose process has ended is taken over.
- * It saves double work only: what is built is put in place by one rename, so a second builder would do no harm.
- */
-async function lock(path: string, report: Report): Promise<() => void> {
-  for (let said = false; ; said = true) {
-    try {
-      writeFileSync(path, String(process.pid), { flag: "wx" });
-      return () => rmSync(path, { force: true });
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) {
-        throw new ClusterError("CacheNotWritable", `The cache cannot be written: ${path}`, { cause: error });
-      }
-    }
-    const holder = lockHolder(path);
-    if (holder === undefined) rmSync(path, { force: true });
-    else if (!said) report(`process ${holder} builds the same binaries; waiting for it`);
-    if (holder !== undefined) await new Promise((resolve) => setTimeout(resolve, 500));
-  }
-}
-
-/** The live process that holds the lock. An empty file is a lock whose process ended while it wrote. */
-function lockHolder(path: string): number | undefined {
-  try {
-    const holder = Number(readFileSync(path, "utf8")) || Number.NaN;
-    return isAlive(holder) ? holder : undefined;
-  } catch {
-    return undefined; // Gone since, or never a number: free to take.
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EPERM") return true; // It lives, and is another user's.
-    if (error instanceof Error && "code" in error && error.code === "ESRCH") return false;
-    throw error;
-  }
 }

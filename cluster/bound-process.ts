@@ -7,6 +7,10 @@ import { ClusterError } from "./errors.ts";
 export interface BoundProcess {
   readonly name: string;
   readonly logPath: string;
+  /** Undefined when it could not be started. */
+  readonly pid: number | undefined;
+  /** Resolves when the process has ended, or could not be started. */
+  readonly ended: Promise<void>;
   /** True until the process has ended. */
   running(): boolean;
   /** Asks the process to end, kills it after `graceMilliseconds`, and resolves when it is gone. */
@@ -19,10 +23,15 @@ export interface BoundProcess {
  * Starts a command bound to this process: on Linux the kernel kills it when this process dies, even by SIGKILL
  * (prctl PR_SET_PDEATHSIG, by util-linux's setpriv). Elsewhere it ends when this process exits in its own way.
  */
-export function startBound(name: string, command: readonly string[], logPath: string): BoundProcess {
+export function startBound(
+  name: string,
+  command: readonly string[],
+  logPath: string,
+  environment: NodeJS.ProcessEnv = process.env,
+): BoundProcess {
   const [file = "", ...args] = process.platform === "linux" ? ["setpriv", "--pdeathsig", "KILL", ...command] : command;
   const log = openSync(logPath, "a");
-  const child = spawn(file, args, { stdio: ["ignore", log, log] });
+  const child = spawn(file, args, { stdio: ["ignore", log, log], env: environment });
   closeSync(log);
   const killAtExit = (): void => void child.kill("SIGKILL");
   process.once("exit", killAtExit);
@@ -38,6 +47,8 @@ export function startBound(name: string, command: readonly string[], logPath: st
   return {
     name,
     logPath,
+    pid: child.pid,
+    ended,
     running,
     stop: async (graceMilliseconds) => {
       if (!running()) return;

@@ -3,14 +3,14 @@
  * Nothing of it outlives the process that started it.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { type Agent, get, Agent as HttpsAgent } from "node:https";
+import { Agent } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BoundProcess, startBound, untilReady } from "./bound-process.ts";
 import { createAuthority, createSigningKey, type SignedCertificate } from "./certificates.ts";
-import { ClusterError } from "./errors.ts";
 import { kubeconfig } from "./kubeconfig.ts";
 import { freePort } from "./ports.ts";
+import { answers } from "./probe.ts";
 
 export interface ControlPlaneOptions {
   /** The folder that holds etcd, kube-apiserver and kube-controller-manager. */
@@ -74,7 +74,7 @@ async function startIn(
     running.push(started);
     return started;
   };
-  const agent = new HttpsAgent({ ca: admin.authority, cert: admin.user.certificate, key: admin.user.key });
+  const agent = new Agent({ ca: admin.authority, cert: admin.user.certificate, key: admin.user.key });
 
   start("etcd", etcdArguments(folder, etcdPort));
   const apiArguments = [...apiServerArguments(folder, etcdPort, apiPort), ...(options.apiServerArguments ?? [])];
@@ -161,21 +161,4 @@ function controllerManagerArguments(folder: string): string[] {
     "--leader-elect=false",
     "--secure-port=0",
   ];
-}
-
-/** Whether a GET is answered with 200. */
-function answers(url: string, agent: Agent): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    const request = get(url, { agent, timeout: 5000 }, (response) => {
-      response.resume();
-      resolve(response.statusCode === 200);
-    });
-    request.once("timeout", () => request.destroy());
-    request.once("error", (error: NodeJS.ErrnoException) => {
-      // Refused or reset: the server is on its way up. A certificate that does not fit never gets better.
-      if (error.code?.startsWith("ERR_TLS") === true || error.code?.includes("CERT") === true) {
-        reject(new ClusterError("BadCertificate", `${url} shows a certificate that does not fit: ${error.message}`));
-      } else resolve(false);
-    });
-  });
 }

@@ -60,7 +60,7 @@ export const recipes: Readonly<Record<BinarySet, readonly BuildJob[]>> = {
     {
       module: "containers",
       packages: {
-        bridge: `${plugins}/main/bridge`,
+        ptp: `${plugins}/main/ptp`,
         loopback: `${plugins}/main/loopback`,
         "host-local": `${plugins}/ipam/host-local`,
       },

@@ -1,0 +1,121 @@
+/**
+ * A real one-node Kubernetes on this machine, without Docker: in namespaces of its own, so that the host's network,
+ * mounts and kubeconfig stay as they are, and several nodes can run beside each other. Linux, as root.
+ * What it leaves out: a way out of the node's network, and the enforcement of NetworkPolicy.
+ */
+import { spawn } from "node:child_process";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { ClusterError } from "./errors.ts";
+import { lock } from "./lock.ts";
+import { nodeLayout, stateRoot } from "./node/layout.ts";
+import { identify, lives, readProcessRecord } from "./node/process-record.ts";
+import { removeNode } from "./node/removal.ts";
+import { runTool } from "./tool.ts";
+
+export interface NodeOptions {
+  /** Lower case letters, digits and dashes. Nodes of different names do not see each other. */
+  readonly name: string;
+  /** The folder of the binary set "control-plane". */
+  readonly controlPlaneBinaries: string;
+  /** The folder of the binary set "node". */
+  readonly nodeBinaries: string;
+  /** True: the node is removed when this process ends, whatever ends it. False: it stays until `stopNode`. */
+  readonly bound: boolean;
+}
+
+export interface RunningNode {
+  readonly name: string;
+  /** A kubeconfig that signs in as system:masters, by a port of 127.0.0.1 that leads into the node. */
+  readonly kubeconfigPath: string;
+  /** The folder with each part's log. */
+  readonly logs: string;
+  /** The pid, as this machine sees it, of a process in the node's namespaces: `nsenter --target PID --net`. */
+  readonly pid: number;
+  /** Makes the image in an archive (`docker save`'s format) known to the node. */
+  importImage(archivePath: string): Promise<void>;
+}
+
+const startSeconds = 180;
+
+/**
+ * Starts a node, or finds it where it runs already; resolves when pods can be placed.
+ * @throws ClusterError NotSupported, NodeEnded, NotReady
+ */
+export async function startNode(options: NodeOptions): Promise<RunningNode> {
+  if (process.platform !== "linux" || process.getuid?.() !== 0) {
+    throw new ClusterError(
+      "NotSupported",
+      "A Kubernetes node of the project's own needs Linux and root: run this as root, or name a cluster (--context)",
+    );
+  }
+  mkdirSync(stateRoot, { recursive: true });
+  const unlock = await lock(join(stateRoot, `${options.name}.lock`), () => {});
+  try {
+    const running = findNode(options.name, options.nodeBinaries);
+    if (running !== undefined) return running;
+    await removeNode(options.name); // What a crash may have left.
+    return await startNew(options);
+  } finally {
+    unlock();
+  }
+}
+
+/** The node of this name, if it runs and is ready. */
+export function findNode(name: string, nodeBinaries: string): RunningNode | undefined {
+  const layout = nodeLayout(name);
+  const { keeper, init } = readProcessRecord(layout.processes) ?? {};
+  if (keeper === undefined || init === undefined || !lives(keeper) || !lives(init)) return undefined;
+  if (!existsSync(join(layout.state, "ready"))) return undefined;
+  return {
+    name,
+    kubeconfigPath: layout.kubeconfig,
+    logs: layout.logs,
+    pid: init.pid,
+    importImage: async (archivePath) => {
+      const client = [join(nodeBinaries, "ctr"), "--address", layout.containerdSocket, "--namespace", "k8s.io"];
+      await runTool([...client, "images", "import", archivePath]);
+    },
+  };
+}
+
+/** Ends the node and removes all that it left on this machine. Does nothing if there is none. */
+export async function stopNode(name: string): Promise<void> {
+  await removeNode(name);
+}
+
+async function startNew(options: NodeOptions): Promise<RunningNode> {
+  const layout = nodeLayout(options.name);
+  mkdirSync(layout.logs, { recursive: true, mode: 0o700 });
+  const logPath = join(layout.logs, "keeper.log");
+  const log = openSync(logPath, "a");
+  const keeperProgram = fileURLToPath(new URL("node/keeper.ts", import.meta.url));
+  const args = [keeperProgram, options.name, options.controlPlaneBinaries, options.nodeBinaries];
+  if (options.bound) args.push("bound");
+  const keeper = spawn(process.execPath, args, {
+    detached: true, // A Ctrl-C at this process's terminal does not reach it.
+    cwd: "/",
+    stdio: [options.bound ? "pipe" : "ignore", log, log],
+  });
+  closeSync(log);
+  keeper.unref();
+  const deadline = performance.now() + startSeconds * 1000;
+  for (;;) {
+    const running = findNode(options.name, options.nodeBinaries);
+    if (running !== undefined) return running;
+    const ended = keeper.pid === undefined || identify(keeper.pid) === undefined;
+    if (ended || performance.now() > deadline) {
+      const code = ended ? "NodeEnded" : "NotReady";
+      const what = ended ? "ended while it started" : `was not ready after ${startSeconds} s`;
+      const last = [logPath, join(layout.logs, "node.log")].map(lastLines).join("\n");
+      throw new ClusterError(code, `The node ${options.name} ${what}; its logs are in ${layout.logs}:\n${last}`);
+    }
+    await delay(100);
+  }
+}
+
+function lastLines(path: string): string {
+  return existsSync(path) ? readFileSync(path, "utf8").trimEnd().split("\n").slice(-10).join("\n") : "";
+}

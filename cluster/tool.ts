@@ -1,0 +1,31 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { ClusterError } from "./errors.ts";
+
+/**
+ * Runs a command line tool to its end and gives what it wrote to standard output.
+ * @throws ClusterError ToolMissing, or ToolFailed with the end of what it said
+ */
+export async function runTool(command: readonly string[], input?: string): Promise<string> {
+  const [file = "", ...args] = command;
+  const child = spawn(file, args, { stdio: ["pipe", "pipe", "pipe"] });
+  let output = "";
+  let said = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    output += chunk;
+    said += chunk;
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    said += chunk;
+  });
+  child.stdin.on("error", () => {}); // It ended without reading to the end; its exit code says whether that is an error.
+  child.stdin.end(input);
+  const [code] = await once(child, "close").catch((error: NodeJS.ErrnoException): never => {
+    throw new ClusterError("ToolMissing", `${file} cannot be run: ${error.message}`, { cause: error });
+  });
+  if (code !== 0) {
+    const end = said.trimEnd().split("\n").slice(-15).join("\n");
+    throw new ClusterError("ToolFailed", `${[file, ...args].join(" ")} ended with ${code}:\n${end}`);
+  }
+  return output;
+}
