@@ -40,6 +40,8 @@ export interface TableMetadata {
   readonly entitySet: string;
   readonly primaryId: string;
   readonly changeTracking: boolean;
+  /** The table has the column `versionnumber`, which stands in where a row comes without an ETag. */
+  readonly versionNumber?: boolean;
   /** The columns asked for that exist; one that is missing here does not exist. */
   readonly columns: ReadonlyMap<string, ColumnMetadata>;
 }

@@ -2,6 +2,7 @@ import type { Logger } from "../../telemetry/log.ts";
 import type { Clock } from "./clock.ts";
 import { abortedError, CredentialsError, type ServiceName, serviceError } from "./service-error.ts";
 import type { IssuedToken } from "./token-endpoint.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 /** A token in use, and the client id that it was issued to (Campaign wants it beside the token). */
 export interface AccessToken {
@@ -63,7 +64,8 @@ export class AccessTokens<Credentials extends { readonly clientId: string }> {
       return held.token;
     }
     if (this.#failed !== undefined && now < this.#failed.until) throw this.#failed.error;
-    return (await this.#unlessAborted(this.#refresh(), signal)).token;
+    const givenUp = () => abortedError(this.#options.service, "the sign-in", signal, "NotSent");
+    return (await untilAborted(this.#refresh(), signal, givenUp)).token;
   }
 
   /** The service answered 401 to this token: whoever asks next gets another one. */
@@ -150,18 +152,6 @@ export class AccessTokens<Credentials extends { readonly clientId: string }> {
     if (mounted === undefined || textOf(mounted) === this.#held?.credentials) return;
     this.#options.logger.info("credentials.changed", { service: this.#options.service });
     this.#held = undefined;
-  }
-
-  async #unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-    const { promise, reject } = Promise.withResolvers<never>();
-    const onAbort = () => reject(abortedError(this.#options.service, "the sign-in", signal, "NotSent"));
-    if (signal.aborted) onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-    try {
-      return await Promise.race([work, promise]);
-    } finally {
-      signal.removeEventListener("abort", onAbort);
-    }
   }
 }
 

@@ -42,6 +42,7 @@ const scopes = {
   /** A link that leads to another host. It is not followed: it would carry the token along. */
   ForeignLink: "Mapping",
   TableMissing: "Mapping",
+  ColumnMissing: "Mapping",
   /** A tracked read ended without a delta link. */
   ChangeTrackingOff: "Mapping",
   DeltaTokenExpired: "Mapping",

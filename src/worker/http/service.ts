@@ -2,21 +2,17 @@ import type { CallResult, Governor } from "../governor/governor.ts";
 import type { Lane } from "../governor/lanes.ts";
 import type { AccessToken } from "./access-tokens.ts";
 import { numberHeader, retryAfterSeconds } from "./answer.ts";
-import { abortedError, ServiceError, type ServiceErrorCode, type ServiceName, serviceError } from "./service-error.ts";
+import { abortedError, ServiceError, type ServiceName, serviceError } from "./service-error.ts";
 import type { HttpRequest, HttpResponse, Transport } from "./transport.ts";
 
 /** What the process counts of its calls. */
 export interface CallMetrics {
   /**
-   * One call is over. `code` is `OK`, or why there was no good answer; `answered` says whether the service spoke at all.
+   * One call is over.
+   * @param result the answer's HTTP status, or the code of what went wrong without one
+   * @param answered whether the service spoke at all
    */
-  called(
-    service: ServiceName,
-    operation: string,
-    code: ServiceErrorCode | "OK",
-    seconds: number,
-    answered: boolean,
-  ): void;
+  called(service: ServiceName, operation: string, result: string, seconds: number, answered: boolean): void;
 }
 
 export const noCallMetrics: CallMetrics = { called: () => {} };
@@ -32,8 +28,6 @@ export interface ServiceOptions {
   readonly metrics: CallMetrics;
   /** The headers that carry the token. */
   readonly authorize: (token: AccessToken) => Readonly<Record<string, string>>;
-  /** What an answer that is not 2xx means. Never sees 401, 429. */
-  readonly errorOf: (response: HttpResponse, what: string) => ServiceError;
   /** A call's time, its wait for leave included. */
   readonly callTimeoutSeconds: number;
 }
@@ -64,31 +58,31 @@ export class Service {
   }
 
   /**
-   * @returns a 2xx answer
+   * @returns any answer but 401 and 429
    * @throws ServiceError
    */
   async call(call: ServiceCall, signal: AbortSignal): Promise<HttpResponse> {
     const startedAt = performance.now();
-    const count = (code: ServiceErrorCode | "OK", answered: boolean) => {
+    const count = (result: string, answered: boolean) => {
       const seconds = (performance.now() - startedAt) / 1000;
-      this.#options.metrics.called(this.#options.name, call.operation, code, seconds, answered);
+      this.#options.metrics.called(this.#options.name, call.operation, result, seconds, answered);
     };
     try {
       const response = await this.#withFreshToken(call, signal);
-      count("OK", true);
+      count(String(response.status), true);
       return response;
     } catch (error) {
-      if (error instanceof ServiceError) count(error.code, error.status !== undefined);
+      // A status that comes with credentials is the token endpoint's, not the service's.
+      if (error instanceof ServiceError) count(error.code, error.status !== undefined && error.outcome === "Refused");
       throw error;
     }
   }
 
   /** A 401 was definitely not done, so it is safe to ask once more with another token, writes included. */
   async #withFreshToken(call: ServiceCall, signal: AbortSignal): Promise<HttpResponse> {
-    const { name, tokens, errorOf } = this.#options;
+    const { name, tokens } = this.#options;
     for (let attempt = 1; ; attempt++) {
       const { response, token } = await this.#once(call, signal);
-      if (response.status >= 200 && response.status < 300) return response;
       if (response.status === 429) {
         throw serviceError(name, `${name}: ${call.operation} was throttled (429)`, {
           code: "Throttled",
@@ -97,7 +91,7 @@ export class Service {
           retryAfterSeconds: retryAfterSeconds(response.headers),
         });
       }
-      if (response.status !== 401) throw errorOf(response, call.operation);
+      if (response.status !== 401) return response;
       tokens.refused(token);
       if (attempt === 2) {
         throw serviceError(

@@ -1,0 +1,150 @@
+import type { Logger } from "../../telemetry/log.ts";
+import { isRecord, jsonOf } from "../http/answer.ts";
+import type { Clock } from "../http/clock.ts";
+import { Service, type ServiceOptions } from "../http/service.ts";
+import { CampaignError } from "../http/service-error.ts";
+import type { HttpResponse } from "../http/transport.ts";
+import type {
+  Campaign,
+  CampaignFields,
+  CampaignKey,
+  CampaignPage,
+  CampaignRecord,
+  CampaignResourceMetadata,
+} from "./interface.ts";
+import { KeyRoutes } from "./key-routes.ts";
+import { campaignError } from "./refusal.ts";
+import { parseResourceMetadata } from "./resource-metadata.ts";
+import { Resources } from "./resources.ts";
+import { CampaignRest, notUnderstood, parsePage } from "./rest.ts";
+
+/** Adobe Campaign Standard's REST API. */
+export class CampaignClient implements Campaign {
+  readonly #rest: CampaignRest;
+  readonly #resources: Resources;
+  readonly #keys: KeyRoutes;
+  readonly #logger: Logger;
+
+  constructor(url: string, service: Omit<ServiceOptions, "name" | "authorize">, clock: Clock, logger: Logger) {
+    this.#rest = new CampaignRest(
+      url,
+      new Service({
+        ...service,
+        name: "Campaign",
+        authorize: (token) => ({ authorization: `Bearer ${token.value}`, "x-api-key": token.clientId }),
+      }),
+    );
+    this.#resources = new Resources(this.#rest);
+    this.#keys = new KeyRoutes(this.#rest, this.#resources, clock, logger);
+    this.#logger = logger;
+  }
+
+  /** @throws CampaignError `ResourceMissing` */
+  async resourceMetadata(resource: string, signal: AbortSignal): Promise<CampaignResourceMetadata> {
+    const answer = await this.#resources.describe(resource, this.#rest.deadline(signal));
+    const metadata = parseResourceMetadata(resource, answer);
+    if (metadata === undefined) throw notUnderstood(`the description of ${resource}`, "it has no fields");
+    return metadata;
+  }
+
+  async list(
+    resource: string,
+    pageSize: number,
+    nextLink: string | undefined,
+    signal: AbortSignal,
+  ): Promise<CampaignPage> {
+    const deadline = this.#rest.deadline(signal);
+    const operation = `a page of ${resource}`;
+    const resourceUrl = await this.#resources.url(resource, deadline);
+    // Above 100,000 records a page names its next one only if asked to (pagination.md).
+    const url = nextLink ?? `${resourceUrl}?_lineCount=${pageSize}&_forcePagination=true`;
+    const response = await this.#rest.call({ method: "GET", url, operation, lane: "snapshot" }, deadline);
+    const page = parsePage(ok(response, operation, [resource]), resourceUrl);
+    if (page === undefined) throw notUnderstood(operation, "it is no list of records");
+    return page;
+  }
+
+  /** @throws CampaignError `KeyNotSearchable` */
+  findByKey(key: CampaignKey, signal: AbortSignal): Promise<readonly CampaignRecord[]> {
+    return this.#keys.find(key, this.#rest.deadline(signal));
+  }
+
+  async insert(resource: string, fields: CampaignFields, signal: AbortSignal): Promise<void> {
+    const deadline = this.#rest.deadline(signal);
+    const operation = `the insert of a record of ${resource}`;
+    const url = await this.#resources.url(resource, deadline);
+    const response = await this.#rest.call({ method: "POST", url, operation, lane: "write", fields }, deadline);
+    definite(ok(response, operation, [resource, ...Object.keys(fields)]), operation);
+  }
+
+  /** @throws CampaignError `KeyNotUnique` when several records have the key: none of them is touched */
+  async updateByKey(key: CampaignKey, fields: CampaignFields, signal: AbortSignal): Promise<"Updated" | "Missing"> {
+    const deadline = this.#rest.deadline(signal);
+    // The key cannot be changed by a PATCH (must-read.md, "Custom keys").
+    const { [key.field]: _, ...changes } = fields;
+    const address = await this.#keys.address(key, deadline);
+    if (address === undefined) return this.#updateFound(key, changes, deadline);
+    const operation = `the update of a record of ${key.resource} by its key`;
+    const response = await this.#patch(address, operation, changes, deadline);
+    if (response.status === 201) this.#madeInsteadOfUpdated(key);
+    if (response.status === 404 || response.status === 500) {
+      // What Campaign answers for a key that no record has is not documented: a look-up tells what was meant.
+      const found = await this.#keys.find(key, deadline);
+      if (found.length === 0) return "Missing";
+      if (response.status === 404) return this.#updateFound(key, changes, deadline);
+    }
+    definite(ok(response, operation, [key.resource, ...Object.keys(fields)]), operation);
+    return "Updated";
+  }
+
+  /** @throws CampaignError `KeyNotUnique` */
+  async deleteByKey(key: CampaignKey, signal: AbortSignal): Promise<"Deleted" | "Missing"> {
+    const deadline = this.#rest.deadline(signal);
+    const record = onlyOne(key, await this.#keys.find(key, deadline));
+    if (record === undefined) return "Missing";
+    const operation = `the deletion of a record of ${key.resource}`;
+    const response = await this.#rest.call({ method: "DELETE", url: record.href, operation, lane: "write" }, deadline);
+    if (response.status === 404) return "Missing";
+    ok(response, operation, [key.resource]);
+    return "Deleted";
+  }
+
+  async #updateFound(key: CampaignKey, changes: CampaignFields, signal: AbortSignal): Promise<"Updated" | "Missing"> {
+    const record = onlyOne(key, await this.#keys.find(key, signal));
+    if (record === undefined) return "Missing";
+    const operation = `the update of a record of ${key.resource}`;
+    const response = await this.#patch(record.href, operation, changes, signal);
+    if (response.status === 404) return "Missing"; // it went between the look-up and the update
+    definite(ok(response, operation, [key.resource, ...Object.keys(changes)]), operation);
+    return "Updated";
+  }
+
+  #patch(url: string, operation: string, fields: CampaignFields, signal: AbortSignal): Promise<HttpResponse> {
+    return this.#rest.call({ method: "PATCH", url, operation, lane: "write", fields }, signal);
+  }
+
+  /** An instance that makes records of a PATCH would bring back what was removed there: look up first from now on. */
+  #madeInsteadOfUpdated({ resource }: CampaignKey): void {
+    this.#keys.forbidAddress(resource);
+    this.#logger.warn("campaign.patch-created", { resource });
+  }
+}
+
+function onlyOne(key: CampaignKey, records: readonly CampaignRecord[]): CampaignRecord | undefined {
+  if (records.length <= 1) return records[0];
+  throw new CampaignError(
+    `Campaign has ${records.length} records of ${key.resource} with the same ${key.field}: remove all but one there`,
+    { code: "KeyNotUnique", outcome: "Refused" },
+  );
+}
+
+function ok(response: HttpResponse, operation: string, knownNames: readonly string[]): HttpResponse {
+  if (response.status >= 200 && response.status < 300) return response;
+  throw campaignError(response, operation, knownNames);
+}
+
+/** A write counts as done only by an answer of Campaign's own: a proxy's page with a 200 is none. */
+function definite(response: HttpResponse, operation: string): void {
+  if (response.status !== 204 && !isRecord(jsonOf(response.body)))
+    throw notUnderstood(operation, "it is no JSON object");
+}

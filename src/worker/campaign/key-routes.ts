@@ -1,0 +1,220 @@
+import type { Logger } from "../../telemetry/log.ts";
+import { jsonOf } from "../http/answer.ts";
+import type { Clock } from "../http/clock.ts";
+import { abortedError, CampaignError } from "../http/service-error.ts";
+import { untilAborted } from "../http/until-aborted.ts";
+import type { CampaignKey, CampaignRecord } from "./interface.ts";
+import { campaignError, isNotHere } from "./refusal.ts";
+import { filtersLink, parseFilters } from "./resource-metadata.ts";
+import type { Resources } from "./resources.ts";
+import { type CampaignRest, notUnderstood, parsePage, parseRecord } from "./rest.ts";
+
+/** How records of one resource are found by one field. */
+interface Route {
+  /** The field is the identification key of profiles: `/profile/<key>` is the record (must-read.md, "Custom keys"). */
+  readonly identification: boolean;
+  /** The query that finds them, the value left open; absent when only the identification key does. */
+  readonly search: Search | undefined;
+  /** It found a record that is known to be there. */
+  readonly proven: boolean;
+}
+
+/** A query below the resource's address. */
+type Search = (value: string) => string;
+
+/** Without a record to prove a route on, it is tried again after this time. */
+const unprovenForMs = 60_000;
+const forEver = Number.POSITIVE_INFINITY;
+
+/**
+ * Finds records by a mapping's key field. Which of the ways that Campaign documents works for a field depends on how the
+ * instance was set up, and a way that does not work answers "nothing" rather than an error, which would be taken for a
+ * missing record. So a way is used only after it found a record that is known to be there. Nothing of it is stored.
+ */
+export class KeyRoutes {
+  readonly #rest: CampaignRest;
+  readonly #resources: Resources;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  /** By resource and field; good until the clock says so. */
+  readonly #routes = new Map<string, { readonly route: Promise<Route>; until: number }>();
+  /** Resources whose records are not to be patched by key, whatever was proven. */
+  readonly #notByKey = new Set<string>();
+
+  constructor(rest: CampaignRest, resources: Resources, clock: Clock, logger: Logger) {
+    this.#rest = rest;
+    this.#resources = resources;
+    this.#clock = clock;
+    this.#logger = logger;
+  }
+
+  /** The record's own address by its key, if this resource and field allow it and the value is safe to be put into a path. */
+  async address(key: CampaignKey, signal: AbortSignal): Promise<string | undefined> {
+    if (!isSafeInPath(key.value) || key.resource !== "profile" || this.#notByKey.has(key.resource)) return undefined;
+    const { identification } = await this.#route(key, signal);
+    return identification ? `${await this.#resources.url(key.resource, signal)}/${key.value}` : undefined;
+  }
+
+  /** PATCH by key turned out to do something else than to update: not again in this process. */
+  forbidAddress(resource: string): void {
+    this.#notByKey.add(resource);
+  }
+
+  /** Every record whose field is exactly this value; filters may answer loosely (`byText` finds prefixes). */
+  async find(key: CampaignKey, signal: AbortSignal): Promise<readonly CampaignRecord[]> {
+    const url = await this.#resources.url(key.resource, signal);
+    const { identification, search } = await this.#route(key, signal);
+    if (search !== undefined) return this.#search(key, `${url}/${search(key.value)}`, signal);
+    if (identification && isSafeInPath(key.value)) return this.#byIdentification(key, url, signal);
+    throw new CampaignError(
+      `Campaign offers no way to find records of ${key.resource} by ${key.field}: publish a filter definition on this field, or make it the identification key of the profile`,
+      { code: "KeyNotSearchable", outcome: "NotSent" },
+    );
+  }
+
+  /** Learning is shared by all who ask, so it does not end with the one who asked first. */
+  async #route(key: CampaignKey, signal: AbortSignal): Promise<Route> {
+    const id = `${key.resource} ${key.field}`;
+    let entry = this.#routes.get(id);
+    if (entry === undefined || this.#clock.now() >= entry.until) {
+      entry = { route: this.#learn(key, this.#rest.deadline(new AbortController().signal)), until: forEver };
+      this.#routes.set(id, entry);
+    }
+    const known = entry;
+    try {
+      const route = await untilAborted(known.route, signal, () =>
+        abortedError("Campaign", `a way to find ${key.resource} by ${key.field}`, signal, "NotSent"),
+      );
+      if (!route.proven && known.until === forEver) known.until = this.#clock.now() + unprovenForMs;
+      return route;
+    } catch (error) {
+      if (!signal.aborted) known.until = 0;
+      throw error;
+    }
+  }
+
+  async #learn(key: CampaignKey, signal: AbortSignal): Promise<Route> {
+    const url = await this.#resources.url(key.resource, signal);
+    const searches = await this.#possibleSearches(key, signal);
+    const example = await this.#example(key, url, signal);
+    if (example === undefined) return { identification: false, search: searches[0], proven: false };
+    const exampleKey = { ...key, value: example };
+    const identification =
+      key.resource === "profile" &&
+      isSafeInPath(example) &&
+      (await this.#byIdentification(exampleKey, url, signal)).length === 1;
+    const search = await this.#firstThatFinds(exampleKey, searches, url, identification, signal);
+    const { resource, field } = key;
+    this.#logger.info("campaign.key-route", { resource, field, identification, search: search !== undefined });
+    return { identification, search, proven: true };
+  }
+
+  async #firstThatFinds(
+    example: CampaignKey,
+    searches: readonly Search[],
+    url: string,
+    identification: boolean,
+    signal: AbortSignal,
+  ): Promise<Search | undefined> {
+    let outage: CampaignError | undefined;
+    for (const search of searches) {
+      try {
+        const found = await this.#search(example, `${url}/${search(example.value)}`, signal);
+        if (found.length > 0) return search;
+      } catch (error) {
+        // A filter that is not there may be refused with any status; an outage must not pass for that.
+        if (!(error instanceof CampaignError) || (error.code !== "Refused" && error.code !== "Outage")) throw error;
+        if (error.code === "Outage") outage = error;
+      }
+    }
+    if (outage !== undefined && !identification) throw outage;
+    return undefined;
+  }
+
+  /** A filter named after the field, by name or parameter; then the one that looks into a field named as `filterType`. */
+  async #possibleSearches(key: CampaignKey, signal: AbortSignal): Promise<readonly Search[]> {
+    const link = filtersLink(await this.#resources.describe(key.resource, signal));
+    const named: Search[] = [];
+    if (link !== undefined) {
+      const operation = `the filters of ${key.resource}`;
+      const response = await this.#rest.call({ method: "GET", url: link, operation, lane: "control" }, signal);
+      if (response.status !== 200 && !isNotHere(response)) throw campaignError(response, operation, [key.resource]);
+      const plainField = plainName(key.field);
+      for (const { name, parameter } of parseFilters(jsonOf(response.body))) {
+        if (name === "byText" || (plainName(name) !== plainField && plainName(parameter) !== plainField)) continue;
+        named.push((value) => `${name}?${parameter}=${encodeURIComponent(value)}`);
+      }
+    }
+    return [
+      ...named,
+      (value) => `byText?text=${encodeURIComponent(value)}&filterType=${encodeURIComponent(key.field)}`,
+    ];
+  }
+
+  /** The key of some record that has one: of the first by descending order, which puts empty ones last (sorting.md). */
+  async #example(key: CampaignKey, url: string, signal: AbortSignal): Promise<string | undefined> {
+    const operation = `a record of ${key.resource} with ${key.field}`;
+    for (const query of [`?_lineCount=5&_order=${encodeURIComponent(key.field)}%20desc`, "?_lineCount=100"]) {
+      const response = await this.#rest.call({ method: "GET", url: url + query, operation, lane: "control" }, signal);
+      if (response.status !== 200) {
+        if (query.includes("_order")) continue; // the field may not be sortable
+        throw campaignError(response, operation, [key.resource, key.field]);
+      }
+      const page = parsePage(response, url);
+      if (page === undefined) throw notUnderstood(operation, "it is no list of records");
+      for (const record of page.records) {
+        const value = keyValue(record, key.field);
+        if (value !== "") return value;
+      }
+    }
+    return undefined;
+  }
+
+  async #byIdentification(key: CampaignKey, url: string, signal: AbortSignal): Promise<readonly CampaignRecord[]> {
+    const operation = `a record of ${key.resource} by its identification key`;
+    const response = await this.#rest.call(
+      { method: "GET", url: `${url}/${key.value}`, operation, lane: "write" },
+      signal,
+    );
+    if (isNotHere(response)) return [];
+    if (response.status !== 200) throw campaignError(response, operation, [key.resource, key.field]);
+    const record = parseRecord(jsonOf(response.body), url);
+    return record !== undefined && keyValue(record, key.field) === key.value ? [record] : [];
+  }
+
+  async #search(key: CampaignKey, firstUrl: string, signal: AbortSignal): Promise<readonly CampaignRecord[]> {
+    const operation = `records of ${key.resource} by ${key.field}`;
+    const found: CampaignRecord[] = [];
+    for (let url: string | undefined = firstUrl; url !== undefined; ) {
+      const response = await this.#rest.call({ method: "GET", url, operation, lane: "write" }, signal);
+      if (response.status !== 200) throw campaignError(response, operation, [key.resource, key.field]);
+      const page = parsePage(response, await this.#resources.url(key.resource, signal));
+      if (page === undefined) throw notUnderstood(operation, "it is no list of records");
+      found.push(...page.records.filter((record) => keyValue(record, key.field) === key.value));
+      url = page.nextLink;
+    }
+    return found;
+  }
+}
+
+function keyValue(record: CampaignRecord, field: string): string {
+  const value = record.fields[field];
+  return typeof value === "string" || typeof value === "number" ? String(value) : "";
+}
+
+/**
+ * Below a resource's address are also its fields (`/profile/email`), its filters (`/profile/byText`) and its own words
+ * (`/profile/metadata`). A key with a digit that does not begin with `by` or `@` (a PKey) is none of them.
+ */
+function isSafeInPath(value: string): boolean {
+  return /^(?!by)(?=.*\d)[A-Za-z0-9][A-Za-z0-9._~-]*$/i.test(value);
+}
+
+/** `cusCrmId`, `byCrmId`, `crm_id_parameter` → `crmid` */
+function plainName(name: string): string {
+  return name
+    .replace(/^(?:by|cus)(?=[A-Z_])/, "")
+    .replace(/_parameter$/, "")
+    .replaceAll("_", "")
+    .toLowerCase();
+}

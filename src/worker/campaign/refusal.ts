@@ -1,0 +1,72 @@
+import { headerOf, isRecord, jsonOf, textOf } from "../http/answer.ts";
+import { scrub } from "../http/scrub.ts";
+import { CampaignError } from "../http/service-error.ts";
+import type { HttpResponse } from "../http/transport.ts";
+
+/**
+ * What Campaign says when it refuses: the gateway `{"error_code":"403023","message":...}`, the engine
+ * `{"code":500,"message":...}` or lines of text, `RST-360011 ...`, `XTK-170006 ...` (troubleshooting.md,
+ * triggering-a-signal-activity.md).
+ */
+export function campaignError(response: HttpResponse, what: string, knownNames: Iterable<string>): CampaignError {
+  const text = textOf(response.body);
+  const answer = jsonOf(response.body);
+  const message = isRecord(answer) && typeof answer["message"] === "string" ? answer["message"] : text;
+  const html = text.trimStart().startsWith("<");
+  const said = html ? "a page of HTML or XML" : scrub(message, knownNames) || "no message";
+  const serviceCode = engineCodes(text).at(-1) ?? gatewayCode(answer);
+  const { status } = response;
+  const refusedByEngine = status >= 500 && isContentRefusal(text);
+  const code = refusedByEngine
+    ? "Refused"
+    : status >= 500
+      ? "Outage"
+      : status === 403
+        ? "Forbidden"
+        : status < 400
+          ? "BadResponse"
+          : "Refused";
+  return new CampaignError(
+    `Campaign refused ${what} (${status}${serviceCode === undefined ? "" : `, ${serviceCode}`}): ${said}`,
+    {
+      code,
+      outcome: code === "Outage" || code === "BadResponse" ? "Unknown" : "Refused",
+      status,
+      serviceCode,
+      requestId: headerOf(response.headers, "x-request-id"),
+    },
+  );
+}
+
+/**
+ * The engine answers 500 also for what a record's content makes impossible: an expression that cannot be parsed
+ * (XTK-17...), a property that is read-only or unknown to the resource. All of these are found before anything is
+ * written, and sending the same again will not help. Any other 500 may have come after the write.
+ */
+function isContentRefusal(text: string): boolean {
+  return (
+    engineCodes(text).some((code) => code.startsWith("XTK-17")) ||
+    /property that is read-only|property is not valid for the/.test(text)
+  );
+}
+
+/** In the order of the text: the wrapping one first, the telling one last. */
+function engineCodes(text: string): readonly string[] {
+  return text.match(/\b(?:RST|XTK|SOP|WDB|PGS|ODB|SCR|NMS)-\d{6}\b/g) ?? [];
+}
+
+function gatewayCode(answer: unknown): string | undefined {
+  if (!isRecord(answer)) return undefined;
+  const code = answer["error_code"] ?? answer["code"];
+  const text = typeof code === "number" || typeof code === "string" ? String(code) : "";
+  return /^\d{3,6}$/.test(text) ? text : undefined;
+}
+
+/** Whether the answer says that nothing is at this address: 404, or what the gateway and the engine say of a wrong URI. */
+export function isNotHere(response: HttpResponse): boolean {
+  if (response.status === 404) return true;
+  const text = textOf(response.body);
+  return (
+    response.status >= 500 && (/Check your URI/.test(text) || engineCodes(text).some((code) => code.startsWith("RST-")))
+  );
+}

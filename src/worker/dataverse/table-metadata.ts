@@ -1,0 +1,110 @@
+import { isRecord } from "../http/answer.ts";
+import type { ColumnMetadata, ColumnType, TableMetadata } from "./interface.ts";
+
+/** How a table's definition is asked for and read. Source: webapi/query-metadata-web-api.md */
+
+export function definitionPath(table: string): string {
+  return `EntityDefinitions(LogicalName='${table.replaceAll("'", "''")}')`;
+}
+
+export const definitionQuery =
+  "?$select=LogicalName,EntitySetName,PrimaryIdAttribute,ChangeTrackingEnabled" +
+  "&$expand=Attributes($select=LogicalName,AttributeType,AttributeTypeName,AttributeOf)";
+
+/** Properties of one kind of column need a cast to it, one request a kind. */
+export const castQueries = {
+  DateTime: "/Attributes/Microsoft.Dynamics.CRM.DateTimeAttributeMetadata?$select=LogicalName,Format,DateTimeBehavior",
+  Lookup: "/Attributes/Microsoft.Dynamics.CRM.LookupAttributeMetadata?$select=LogicalName,Targets",
+} as const;
+
+export type Cast = keyof typeof castQueries;
+
+/** The casts that these columns need. */
+export function castsFor(columns: Iterable<ColumnMetadata>): readonly Cast[] {
+  const types = new Set([...columns].map((column) => column.type));
+  return (["DateTime", "Lookup"] as const).filter((cast) => types.has(cast));
+}
+
+/** @returns undefined when the answer is no definition */
+export function parseDefinition(answer: unknown, wanted: readonly string[]): TableMetadata | undefined {
+  if (!isRecord(answer)) return undefined;
+  const { LogicalName: table, EntitySetName: entitySet, PrimaryIdAttribute: primaryId } = answer;
+  const { ChangeTrackingEnabled: changeTracking, Attributes: attributes } = answer;
+  if (typeof table !== "string" || typeof entitySet !== "string" || typeof primaryId !== "string") return undefined;
+  if (!Array.isArray(attributes)) return undefined;
+  const all = new Map(attributes.filter(isRecord).map((attribute) => [attribute["LogicalName"], attribute]));
+  const columns = new Map<string, ColumnMetadata>();
+  for (const name of wanted) {
+    const attribute = all.get(name);
+    if (attribute === undefined) continue;
+    const type = columnType(attribute);
+    columns.set(name, { name, type, property: type === "Lookup" ? `_${name}_value` : name });
+  }
+  return {
+    table,
+    entitySet,
+    primaryId,
+    changeTracking: changeTracking === true,
+    versionNumber: all.has("versionnumber"),
+    columns,
+  };
+}
+
+/** Adds what a cast's answer says of the columns of its kind. */
+export function withCast(metadata: TableMetadata, cast: Cast, answer: unknown): TableMetadata {
+  const value = isRecord(answer) ? answer["value"] : undefined;
+  const columns = new Map(metadata.columns);
+  for (const attribute of Array.isArray(value) ? value.filter(isRecord) : []) {
+    const name = String(attribute["LogicalName"]);
+    const column = columns.get(name);
+    if (column === undefined) continue;
+    columns.set(name, { ...column, ...(cast === "DateTime" ? dateTimeOf(attribute) : targetsOf(attribute)) });
+  }
+  return { ...metadata, columns };
+}
+
+function dateTimeOf(attribute: Record<string, unknown>): Partial<ColumnMetadata> {
+  const behavior = inner(attribute["DateTimeBehavior"]);
+  const format = inner(attribute["Format"]);
+  return {
+    ...(behavior === "UserLocal" || behavior === "DateOnly" || behavior === "TimeZoneIndependent"
+      ? { dateTimeBehavior: behavior }
+      : {}),
+    ...(format === "DateOnly" || format === "DateAndTime" ? { dateTimeFormat: format } : {}),
+  };
+}
+
+function targetsOf(attribute: Record<string, unknown>): Partial<ColumnMetadata> {
+  const targets = attribute["Targets"];
+  return Array.isArray(targets) ? { targets: targets.filter((target) => typeof target === "string") } : {};
+}
+
+/** Some properties are a value, some an object that holds one. */
+function inner(property: unknown): unknown {
+  return isRecord(property) ? property["Value"] : property;
+}
+
+/** AttributeTypeCode, by its name in the Web API. A multi-select choice is `Virtual` there, and named only by its type name. */
+const columnTypes: Readonly<Record<string, ColumnType>> = {
+  Boolean: "Boolean",
+  Integer: "Integer",
+  BigInt: "BigInt",
+  Decimal: "Decimal",
+  Double: "Double",
+  Money: "Money",
+  String: "String",
+  Memo: "Memo",
+  DateTime: "DateTime",
+  Picklist: "Picklist",
+  State: "State",
+  Status: "Status",
+  Lookup: "Lookup",
+  Customer: "Lookup",
+  Owner: "Lookup",
+  Uniqueidentifier: "Uniqueidentifier",
+};
+
+function columnType(attribute: Record<string, unknown>): ColumnType {
+  if (inner(attribute["AttributeTypeName"]) === "MultiSelectPicklistType") return "MultiSelectPicklist";
+  return columnTypes[String(inner(attribute["AttributeType"]))] ?? "Other";
+}

@@ -1,0 +1,117 @@
+import { join } from "node:path";
+import type { Logger } from "../../telemetry/log.ts";
+import { CampaignClient } from "../campaign/client.ts";
+import type { Campaign } from "../campaign/interface.ts";
+import { DataverseClient } from "../dataverse/client.ts";
+import type { Dataverse } from "../dataverse/interface.ts";
+import { Governor, type GovernorState } from "../governor/governor.ts";
+import { campaignLimits, dataverseLimits } from "../governor/limits.ts";
+import { AccessTokens } from "./access-tokens.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import { readCredentials } from "./credentials.ts";
+import { type CallMetrics, defaultCallTimeoutSeconds } from "./service.ts";
+import type { ServiceName } from "./service-error.ts";
+import { requestToken } from "./token-endpoint.ts";
+import { readCaBundle, Transport, type TransportOptions } from "./transport.ts";
+
+export interface ConnectOptions {
+  readonly dynamics: {
+    /** `https://contoso.crm.dynamics.com` */
+    readonly url: string;
+    /** Per cent of one user's service limits that this process may use: with several replicas, its part of the share. */
+    readonly sharePercent: number;
+    /** The Secret's name, for messages. */
+    readonly secretName: string;
+  };
+  readonly campaign: {
+    /** `https://mc.adobe.io/contoso/campaign` */
+    readonly url: string;
+    readonly engineCallsPerSecond: number;
+    readonly secretName: string;
+  };
+  /** Holds `dynamics/<key>` and `campaign/<key>`. */
+  readonly credentialsDirectory: string;
+  /** A file of PEM certificates to be trusted beside the system's own. */
+  readonly caBundlePath?: string;
+  readonly logger: Logger;
+  readonly metrics: CallMetrics;
+  /** How long one operation of a client may take, its waits included. 120 unless told. */
+  readonly callTimeoutSeconds?: number;
+  readonly transport?: Omit<TransportOptions, "caBundle">;
+  readonly clock?: Clock;
+  readonly random?: () => number;
+}
+
+export interface Connections {
+  readonly dataverse: Dataverse;
+  readonly campaign: Campaign;
+  /** For metrics and status. */
+  governorState(service: ServiceName): GovernorState;
+  /** Ends every connection, calls in flight included: their outcome is unknown then. */
+  close(): Promise<void>;
+}
+
+/** api: authenticate-oauth.md; setting-up-api-access.md */
+const adobeTokenUrl = "https://ims-na1.adobelogin.com/ims/token/v3";
+const entraTokenUrl = (tenantId: string) =>
+  `https://login.microsoftonline.com/${encodeURIComponent(tenantId)}/oauth2/v2.0/token`;
+
+/**
+ * Both clients of one workflow, each behind its own governor: one set a process, shared by all who read and write.
+ * Nothing is sent until the first call.
+ * @throws Error when the CA bundle cannot be used
+ */
+export function connect(options: ConnectOptions): Connections {
+  const { dynamics, campaign, credentialsDirectory, logger, metrics } = options;
+  const { clock = systemClock, random = Math.random } = options;
+  const callTimeoutSeconds = options.callTimeoutSeconds ?? defaultCallTimeoutSeconds;
+  const ca = options.caBundlePath === undefined ? {} : { caBundle: readCaBundle(options.caBundlePath) };
+  const transport = new Transport({ ...options.transport, ...ca });
+  const governors = {
+    Dataverse: new Governor(dataverseLimits(dynamics.sharePercent), clock),
+    Campaign: new Governor(campaignLimits(campaign.engineCallsPerSecond), clock),
+  };
+  const source = (side: "dynamics" | "campaign", secretName: string) => ({
+    side,
+    directory: join(credentialsDirectory, side),
+    secretName,
+  });
+  const organization = new URL(dynamics.url).origin;
+  const dynamicsTokens = new AccessTokens({
+    service: "Dataverse",
+    read: () =>
+      readCredentials(
+        source("dynamics", dynamics.secretName),
+        ["tenantId", "clientId", "clientSecret"],
+        ["tokenUrl"],
+      ),
+    signIn: ({ tenantId, clientId, clientSecret, tokenUrl }, signal) => {
+      const form = { client_id: clientId, client_secret: clientSecret, scope: `${organization}/.default` };
+      return requestToken(transport, "Dataverse", tokenUrl ?? entraTokenUrl(tenantId), form, signal);
+    },
+    clock,
+    random,
+    logger,
+  });
+  const campaignTokens = new AccessTokens({
+    service: "Campaign",
+    read: () =>
+      readCredentials(source("campaign", campaign.secretName), ["clientId", "clientSecret", "scopes"], ["tokenUrl"]),
+    signIn: ({ clientId, clientSecret, scopes, tokenUrl }, signal) => {
+      const form = { client_id: clientId, client_secret: clientSecret, scope: scopes.split(/[\s,]+/).join(",") };
+      return requestToken(transport, "Campaign", tokenUrl ?? adobeTokenUrl, form, signal);
+    },
+    clock,
+    random,
+    logger,
+  });
+  const shared = { transport, metrics, callTimeoutSeconds };
+  const dataverseService = { ...shared, tokens: dynamicsTokens, governor: governors.Dataverse };
+  const campaignService = { ...shared, tokens: campaignTokens, governor: governors.Campaign };
+  return {
+    dataverse: new DataverseClient(dynamics.url, dataverseService),
+    campaign: new CampaignClient(campaign.url, campaignService, clock, logger),
+    governorState: (service) => governors[service].state(),
+    close: () => transport.close(),
+  };
+}
