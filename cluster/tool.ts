@@ -6,9 +6,9 @@ import { ClusterError } from "./errors.ts";
  * Runs a command line tool to its end and gives what it wrote to standard output.
  * @throws ClusterError ToolMissing, or ToolFailed with the end of what it said
  */
-export async function runTool(command: readonly string[], input?: string): Promise<string> {
+export async function runTool(command: readonly string[], input?: string, folder?: string): Promise<string> {
   const [file = "", ...args] = command;
-  const child = spawn(file, args, { stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn(file, args, { stdio: ["pipe", "pipe", "pipe"], cwd: folder });
   let output = "";
   let said = "";
   child.stdout.on("data", (chunk: Buffer) => {

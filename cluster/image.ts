@@ -1,0 +1,116 @@
+/** The product's image, built from the checkout: by Docker where it answers, else by buildah on a base made here. */
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { baseRecipe, writeBase } from "./base-image.ts";
+import { cacheFolder } from "./binaries.ts";
+import type { Report } from "./build.ts";
+import { ClusterError } from "./errors.ts";
+import { runTool } from "./tool.ts";
+
+export interface BuiltImage {
+  readonly repository: string;
+  /** The hash of what is in the image: what has not changed is not built again. */
+  readonly tag: string;
+  /** `repository:tag`. */
+  readonly reference: string;
+  /** The image as a file in `docker save`'s format; absent when Docker holds it. */
+  readonly archivePath?: string;
+}
+
+export interface ImageOptions {
+  /** The folder with Dockerfile, package.json and dist/main.js. */
+  readonly context: string;
+  /** Whether Docker builds it, and keeps it. */
+  readonly docker: boolean;
+}
+
+/** The root of this checkout. */
+export const projectFolder = fileURLToPath(new URL("..", import.meta.url));
+
+const repository = "localhost/integration-workflow-operator";
+
+/** Whether a Docker daemon answers. */
+export async function dockerAnswers(): Promise<boolean> {
+  try {
+    await runTool(["docker", "info"]);
+    return true;
+  } catch {
+    return false; // Not installed, not running, or not ours to use: buildah does it.
+  }
+}
+
+/**
+ * Bundles the program, and builds the image unless the same one is there.
+ * @throws ClusterError ToolFailed with what the tool said, ToolMissing
+ */
+export async function buildImage(
+  options: ImageOptions,
+  environment: NodeJS.ProcessEnv,
+  report: Report,
+): Promise<BuiltImage> {
+  const tag = contentHash(options);
+  const image = { repository, tag, reference: `${repository}:${tag}` };
+  if (options.docker) {
+    const known = await runTool(["docker", "images", "--quiet", image.reference]);
+    if (known.trim() === "") {
+      report(`building ${image.reference} with Docker`);
+      await runTool(["docker", "build", "--tag", image.reference, options.context]);
+    }
+    return image;
+  }
+  const cache = join(cacheFolder(environment), "images");
+  const archivePath = join(cache, `${tag}.tar`);
+  if (!existsSync(archivePath)) {
+    report(`building ${image.reference} with buildah`);
+    mkdirSync(cache, { recursive: true });
+    await buildWithBuildah(options.context, cache, image.reference, archivePath);
+  }
+  return { ...image, archivePath };
+}
+
+/** Makes dist/main.js of the checkout. */
+export async function bundle(): Promise<void> {
+  await runTool([process.execPath, "--run=build"], undefined, projectFolder);
+}
+
+function contentHash({ context, docker }: ImageOptions): string {
+  const hash = createHash("sha256");
+  if (!docker) hash.update(baseRecipe);
+  for (const name of ["Dockerfile", "package.json", "dist/main.js"]) {
+    if (!existsSync(join(context, name))) {
+      throw new ClusterError("NothingToBuild", `${join(context, name)} is missing: run npm run build`);
+    }
+    hash.update(`${name}\0`).update(readFileSync(join(context, name)));
+  }
+  return hash.digest("hex").slice(0, 12);
+}
+
+/** Builds in a store of its own, which goes away: only the archive stays. */
+async function buildWithBuildah(context: string, cache: string, reference: string, archivePath: string): Promise<void> {
+  const work = mkdtempSync(join(cache, "build-"));
+  const buildah = (...args: readonly string[]): Promise<string> =>
+    runTool([
+      "buildah",
+      "--root",
+      join(work, "store"),
+      "--runroot",
+      join(work, "run"),
+      "--storage-driver",
+      "vfs",
+      ...args,
+    ]);
+  try {
+    const base = await writeBase(cache);
+    await buildah("build", "--tag", "localhost/base", "--file", join(base, "Dockerfile"), base);
+    const file = join(context, "Dockerfile");
+    const args = ["--pull-never", "--isolation", "chroot", "--build-arg", "BASE=localhost/base"];
+    await buildah("build", ...args, "--tag", reference, "--file", file, context);
+    const temporary = join(work, "image.tar");
+    await buildah("push", "--quiet", reference, `docker-archive:${temporary}:${reference}`);
+    renameSync(temporary, archivePath);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
