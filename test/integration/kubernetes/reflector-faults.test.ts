@@ -1,0 +1,165 @@
+import { afterEach, beforeEach, describe, expect, inject, test, vi } from "vitest";
+import type { Client } from "../../../src/kubernetes/client.ts";
+import { createInformer } from "../../../src/kubernetes/informer.ts";
+import { silentLogger } from "../../../src/telemetry/log.ts";
+import { type Fault, type FaultProxy, startFaultProxy } from "./fault-proxy.ts";
+import { contentOf, type Follower, follow } from "./follower.ts";
+import {
+  clientOver,
+  configMaps,
+  connectionAt,
+  connectionTo,
+  freshNamespace,
+  quickTimings,
+  type TestClient,
+} from "./ground.ts";
+
+let direct: TestClient;
+let proxied: TestClient;
+let proxy: FaultProxy;
+let namespace: string;
+let follower: Follower;
+
+beforeEach(async () => {
+  const connection = connectionTo(inject("kubeconfig"));
+  direct = clientOver(connection);
+  proxy = await startFaultProxy(connection);
+  proxied = clientOver(connectionAt(proxy.url));
+  namespace = await freshNamespace(direct.client);
+  await fill(direct.client);
+  follower = follow(
+    createInformer({
+      client: proxied.client,
+      kind: configMaps,
+      namespaces: [namespace],
+      labelSelector: "test=faults",
+      project: (object) => object,
+      timings: quickTimings,
+      logger: silentLogger,
+    }),
+  );
+  await follower.informer.synced;
+  await vi.waitFor(() => expect(proxy.openWatches()).toBe(1), { timeout: 20_000, interval: 20 });
+});
+
+afterEach(async () => {
+  await follower.stop();
+  await proxy.stop();
+  await proxied.close();
+  await direct.close();
+});
+
+const labels = { test: "faults" };
+
+async function fill(client: Client): Promise<void> {
+  for (const name of ["changed", "deleted", "replaced", "kept", "unselected"]) {
+    await client.create(configMaps, { metadata: { namespace, name, labels }, data: { text: "before" } });
+  }
+}
+
+/** One of everything that can happen to an object, behind the proxy's back. */
+async function changeEverything(suffix: string): Promise<void> {
+  const { client } = direct;
+  await client.mergePatch(configMaps, { namespace, name: "changed" }, { data: { text: `after ${suffix}` } });
+  await client.delete(configMaps, { namespace, name: "deleted" });
+  await client.delete(configMaps, { namespace, name: "replaced" });
+  await client.create(configMaps, { metadata: { namespace, name: "replaced", labels }, data: { text: suffix } });
+  await client.create(configMaps, {
+    metadata: { namespace, name: `added-${suffix}`, labels },
+    data: { text: "größer ✓" },
+  });
+  await client.mergePatch(configMaps, { namespace, name: "unselected" }, { metadata: { labels: { test: null } } });
+}
+
+/** The cache, and what the handlers were told, equal a fresh list. */
+async function expectSameAsServer(): Promise<void> {
+  await vi.waitFor(
+    async () => {
+      const { items } = await direct.client.list(configMaps, { namespace, labelSelector: "test=faults" });
+      const server = contentOf(items);
+      expect(contentOf(follower.informer.cache.values())).toEqual(server);
+      expect(contentOf(follower.told.values())).toEqual(server);
+    },
+    { timeout: 20_000, interval: 50 },
+  );
+}
+
+async function untilHit(times = 1): Promise<void> {
+  await vi.waitFor(() => expect(proxy.hits()).toBeGreaterThanOrEqual(times), { timeout: 20_000, interval: 20 });
+}
+
+test("without a fault the cache follows every kind of change", async () => {
+  await changeEverything("quiet");
+  await expectSameAsServer();
+  expect(follower.complaints).toEqual([]);
+});
+
+describe("while the fault lasts objects change, and after it the cache equals a fresh list:", () => {
+  const lasting: [string, Fault, number][] = [
+    ["connections are reset", { type: "reset" }, 3],
+    ["connections are accepted and then silent", { type: "blackHole" }, 2],
+    ["watches are answered 410 Gone", { type: "answer", to: "watch", status: 410, reason: "Expired" }, 3],
+    ["watches deliver an ERROR event with code 410", { type: "errorEvent", status: 410, reason: "Expired" }, 3],
+    ["watches deliver an ERROR event with code 500", { type: "errorEvent", status: 500, reason: "InternalError" }, 3],
+    [
+      "everything is answered 429 with Retry-After",
+      { type: "answer", to: "all", status: 429, reason: "TooManyRequests", retryAfterSeconds: 1 },
+      2,
+    ],
+    ["everything is answered 500", { type: "answer", to: "all", status: 500, reason: "InternalError" }, 6],
+    ["everything is answered 403", { type: "answer", to: "all", status: 403, reason: "Forbidden" }, 3],
+  ];
+  test.each(lasting)("%s", async (_name, fault, hits) => {
+    proxy.set(fault);
+    proxy.resetConnections();
+    await changeEverything("during");
+    await untilHit(hits);
+    proxy.set({ type: "none" });
+    await expectSameAsServer();
+    await direct.client.mergePatch(configMaps, { namespace, name: "kept" }, { data: { text: "after the fault" } });
+    await expectSameAsServer();
+    expect(follower.complaints).toEqual([]);
+  });
+
+  test("connections go half-open: nothing comes, nothing closes", async () => {
+    proxy.halfOpenConnections();
+    await changeEverything("during");
+    await untilHit();
+    await expectSameAsServer();
+    expect(follower.complaints).toEqual([]);
+  });
+
+  test("a line is cut in the middle and the answer ends as if it were whole", async () => {
+    proxy.cutNextLine();
+    await changeEverything("during");
+    await untilHit();
+    await expectSameAsServer();
+    expect(follower.complaints).toEqual([]);
+  });
+});
+
+test("during a fault the informer is unhealthy once its limit has passed, and healthy again after", async () => {
+  const { informer } = follower;
+  expect(informer.isHealthy(performance.now(), 1000)).toBe(true);
+  proxy.set({ type: "reset" });
+  proxy.resetConnections();
+  await vi.waitFor(() => expect(informer.isHealthy(performance.now(), 300)).toBe(false), { timeout: 20_000 });
+  proxy.set({ type: "none" });
+  await vi.waitFor(() => expect(informer.isHealthy(performance.now(), 300)).toBe(true), { timeout: 20_000 });
+});
+
+test("a client call that is throttled waits for Retry-After and then succeeds; a create is not sent twice", async () => {
+  proxy.set({ type: "answer", to: "all", status: 429, reason: "TooManyRequests", retryAfterSeconds: 1 });
+  const call = proxied.client.get(configMaps, { namespace, name: "kept" });
+  await untilHit();
+  proxy.set({ type: "none" });
+  await expect(call).resolves.toMatchObject({ data: { text: "before" } });
+
+  await follower.stop();
+  proxy.set({ type: "answer", to: "all", status: 429, reason: "TooManyRequests", retryAfterSeconds: 1 });
+  await expect(proxied.client.create(configMaps, { metadata: { namespace, name: "new" } })).rejects.toMatchObject({
+    status: 429,
+    retryAfterSeconds: 1,
+  });
+  expect(proxy.hits()).toBe(1);
+});
