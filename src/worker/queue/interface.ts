@@ -1,0 +1,219 @@
+/**
+ * The durable queue between a flow's reader and its writer, with everything that must change in one transaction with it:
+ * where reading goes on, what was written, what was refused.
+ *
+ * Guarantees: a page's records and the checkpoint that follows them are committed together or not at all; of one record
+ * the newest version is kept, at the place of the first; a leased record is nobody else's until its lease is over; the
+ * counts are exact, and change in the same transaction as what they count. A resolved promise means: on disk.
+ * Asynchronous, so that a database server fits behind it.
+ */
+
+/** Whose records the store holds. */
+export interface StoreOwner {
+  readonly organizationId: string;
+  readonly campaignUrl: string;
+  readonly workflow: { readonly name: string; readonly namespace: string; readonly uid: string };
+}
+
+/** Why a table is read from its beginning. */
+export type SnapshotPurpose = "FirstLoad" | "Resync" | "Replay";
+
+/** Where the reading of one mapping stands. */
+export interface Checkpoint {
+  readonly mapping: string;
+  /** Of the configuration that made the queued rows. */
+  readonly mappingHash: string;
+  /** Counts the complete readings: what was not seen in the newest one is gone at its source. */
+  readonly generation: number;
+  /** The last value of `replay` that was handled. */
+  readonly replay?: string;
+  readonly delta?: {
+    readonly link: string;
+    /** Milliseconds since 1970, by the store's clock. */
+    readonly issuedAt: number;
+    /** The next page of a round that is half read. */
+    readonly nextLink?: string;
+  };
+  readonly snapshot?: { readonly purpose: SnapshotPurpose; readonly nextLink?: string; readonly sweeping: boolean };
+  /** Only until everything that Campaign has at the first load is listed. */
+  readonly listing?: { readonly nextLink?: string };
+  readonly pause?: Pause;
+}
+
+export interface Pause {
+  readonly reason: string;
+  readonly message: string;
+  /** Milliseconds since 1970. */
+  readonly since: number;
+}
+
+/** One record as the reader found it. */
+export type Incoming =
+  | {
+      readonly kind: "Upsert";
+      readonly id: string;
+      readonly version: bigint;
+      /** Absent: only the key is kept, and the record is read again when its turn comes. */
+      readonly content?: RecordContent;
+    }
+  | { readonly kind: "Delete"; readonly id: string }
+  /** There, but outside the filter. */
+  | { readonly kind: "FilteredOut"; readonly id: string; readonly version: bigint; readonly remove: boolean }
+  /** There, but it cannot be converted. */
+  | { readonly kind: "Refused"; readonly id: string; readonly version: bigint; readonly refusal: Refusal };
+
+export interface RecordContent {
+  /** The value of the key field in Campaign. */
+  readonly targetKey: string;
+  /** The mapped fields, as text. */
+  readonly payload: string;
+}
+
+/** Why a record was refused for good. Names of fields and types, never values. */
+export interface Refusal {
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** Deletions wait until the round or the table is read to its end, for a record may come up again in it. */
+export type Stage = "Round" | "Snapshot";
+
+export interface PageCommit {
+  /** The state after this page. */
+  readonly checkpoint: Checkpoint;
+  readonly records: readonly Incoming[];
+  readonly stage: Stage;
+  /** Written with every field, whatever was written before. */
+  readonly replay: boolean;
+  /** Read by a first load whose Campaign records are listed. */
+  readonly listed: boolean;
+  /** The last page: what waited for it is let go, inferred deletions only up to this number. */
+  readonly release?: { readonly inferredLimit: number };
+}
+
+export interface PageResult {
+  /** Records that now wait or were refused. */
+  readonly taken: number;
+  /** Inferred deletions that were not let go, for they were above the limit. */
+  readonly withheld: number;
+}
+
+/** What is known of a record in Campaign that this workflow wrote. */
+export interface WrittenRecord {
+  readonly targetKey: string;
+  /**
+   * `Inserting`: an insert was sent and its outcome is not known; `Unknown`: the same of an update; `Known`: the last
+   * write was answered.
+   */
+  readonly certainty: "Inserting" | "Unknown" | "Known";
+  /** Fingerprint of what an update would send; only when `Known`. */
+  readonly hash?: string;
+  readonly version: bigint;
+  readonly generation: number;
+  /** It left the filter and stayed in Campaign. */
+  readonly left: boolean;
+}
+
+export interface LeasedRecord {
+  readonly mapping: string;
+  readonly id: string;
+  /** The row in the store, its revision and whose lease it is. */
+  readonly ticket: { readonly seq: number; readonly revision: number; readonly token: number };
+  readonly operation: "Upsert" | "Delete";
+  readonly content?: RecordContent;
+  /** Absent for a deletion. */
+  readonly version?: bigint;
+  readonly generation: number;
+  readonly inferred: boolean;
+  readonly replay: boolean;
+  readonly attempts: number;
+  readonly written?: WrittenRecord;
+  /** Whether Campaign had this key when the first load listed it; absent: it was not listed. */
+  readonly listedThere?: boolean;
+}
+
+/** How a leased record's turn ended. */
+export type Settlement =
+  /** Campaign has it as `written` says, or nothing had to be sent. */
+  | { readonly kind: "Written"; readonly written: WrittenRecord; readonly sent: boolean }
+  /** It is gone, or was never to be there: nothing is remembered. */
+  | { readonly kind: "Removed"; readonly sent: boolean }
+  /** It is outside the filter and stays in Campaign. */
+  | { readonly kind: "Left"; readonly version: bigint }
+  /** Outside the filter, and to be deleted when the guard allows. */
+  | { readonly kind: "RemoveLater"; readonly version: bigint }
+  /** Definitely not written: what `written` said before holds again. */
+  | {
+      readonly kind: "Retry";
+      readonly before: WrittenRecord | undefined;
+      readonly afterMs: number;
+      readonly counts: boolean;
+    }
+  /** It may have been written: the key stays out until its lease is over. */
+  | { readonly kind: "Unknown" }
+  /** Refused for good, definitely not written. */
+  | {
+      readonly kind: "Dead";
+      readonly before: WrittenRecord | undefined;
+      readonly refusal: Refusal;
+      readonly version?: bigint;
+    };
+
+export interface MappingCounts {
+  readonly pending: number;
+  readonly dead: number;
+  readonly written: number;
+  /** Milliseconds since 1970; absent: nothing was written yet. */
+  readonly lastWrittenAt?: number;
+}
+
+export interface Queue {
+  /**
+   * Records the owner at the first call; afterwards only the same one passes (a workflow's uid may change).
+   * @throws StoreError `StoreBelongsToAnother`
+   */
+  claim(owner: StoreOwner): Promise<void>;
+  checkpoints(): Promise<readonly Checkpoint[]>;
+  /** Saves a checkpoint by itself: a new mapping, a pause, another phase. */
+  saveCheckpoint(checkpoint: Checkpoint): Promise<void>;
+  /**
+   * A new generation begins: saves its checkpoint, and queued records become keys that are read again.
+   */
+  beginGeneration(checkpoint: Checkpoint): Promise<void>;
+  /** Removes everything of a mapping. */
+  dropMapping(mapping: string): Promise<void>;
+
+  commitPage(page: PageCommit): Promise<PageResult>;
+  /** Remembers which keys Campaign has, with the checkpoint after them. */
+  commitListing(checkpoint: Checkpoint, targetKeys: readonly string[]): Promise<void>;
+  /** Nobody asks for the listing any more. */
+  forgetListing(mapping: string): Promise<void>;
+  /** How many written records the generation did not see. */
+  countUnseen(mapping: string, generation: number): Promise<number>;
+  /** Lets go of inferred deletions that were withheld. */
+  releaseWithheld(mapping: string): Promise<void>;
+  /**
+   * Takes up to `limit` written records that the generation did not see: they become deletions, or are forgotten.
+   * @returns how many were taken; fewer than `limit`: it was the last time
+   */
+  sweep(mapping: string, generation: number, remove: boolean, limit: number): Promise<number>;
+
+  /** The oldest records that are due, for `leaseMs`. */
+  lease(mapping: string, limit: number, leaseMs: number): Promise<readonly LeasedRecord[]>;
+  /**
+   * To be called before a call to Campaign: records that the outcome is unknown from now on, and renews the lease.
+   * @returns false when the record was changed meanwhile: nothing may be sent, and it is due again
+   */
+  begin(record: LeasedRecord, written: WrittenRecord, leaseMs: number): Promise<boolean>;
+  settle(record: LeasedRecord, settlement: Settlement): Promise<void>;
+  /** Gives back records that nothing was done for. */
+  giveBack(records: readonly LeasedRecord[]): Promise<void>;
+
+  /** Exact; by mapping. */
+  counts(): Promise<ReadonlyMap<string, MappingCounts>>;
+  /** Forgets refusals that are older. */
+  forgetRefusals(olderThanMs: number): Promise<number>;
+  /** A keyed hash: it tells whether two texts are the same to this store and nobody else. */
+  fingerprint(text: string): string;
+  close(): Promise<void>;
+}

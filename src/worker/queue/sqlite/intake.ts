@@ -1,0 +1,206 @@
+import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
+import { coalesce, type Decision, type KnownState, type PutRow } from "../coalesce.ts";
+import type { Incoming, PageCommit, PageResult, Stage } from "../interface.ts";
+import type { Checkpoints } from "./checkpoints.ts";
+
+type Row = Record<string, SQLOutputValue>;
+
+export const heldUntil = { none: 0, Round: 1, Snapshot: 2 } as const satisfies Record<Stage | "none", number>;
+
+interface Known extends KnownState {
+  readonly seq?: bigint;
+  readonly seen?: number;
+}
+
+/** Takes what a reader found into `pending`, `dead` and `written`. To be called within a transaction. */
+export class Intake {
+  readonly #checkpoints: Checkpoints;
+  readonly #pending;
+  readonly #written;
+  readonly #dead;
+  readonly #counts;
+  readonly #insert;
+  readonly #replace;
+  readonly #stamp;
+  readonly #drop;
+  readonly #depart;
+  readonly #see;
+  readonly #bury;
+  readonly #seeDead;
+  readonly #clearDead;
+  readonly #inferredHeld;
+  readonly #release;
+
+  constructor(database: DatabaseSync, checkpoints: Checkpoints) {
+    this.#checkpoints = checkpoints;
+    const reading = (sql: string) => {
+      const statement = database.prepare(sql);
+      statement.setReadBigInts(true); // Row versions have 64 bits.
+      return statement;
+    };
+    this.#pending = reading(
+      `SELECT seq, operation, version, payload IS NOT NULL AS has_content, generation, inferred, replay, begun
+       FROM pending WHERE mapping = ? AND id = ?`,
+    );
+    this.#written = reading("SELECT version, generation, seen, departed FROM written WHERE mapping = ? AND id = ?");
+    this.#dead = reading("SELECT version, generation FROM dead WHERE mapping = ? AND id = ?");
+    this.#counts = database.prepare("SELECT pending, dead, written FROM counters WHERE mapping = ?");
+    this.#insert = database.prepare(
+      `INSERT INTO pending (mapping, id, operation, version, target_key, payload, generation, held, inferred, replay,
+         listed, first_read_at, ready_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    );
+    this.#replace = database.prepare(
+      `UPDATE pending SET operation = ?, version = ?, target_key = ?, payload = ?, generation = ?, held = ?,
+         inferred = ?, replay = max(replay, ?), listed = min(listed, ?), revision = revision + 1 WHERE seq = ?`,
+    );
+    this.#stamp = database.prepare(
+      `UPDATE pending SET generation = ?, revision = revision + (replay < ?), replay = max(replay, ?) WHERE seq = ?`,
+    );
+    this.#drop = database.prepare("DELETE FROM pending WHERE seq = ?");
+    this.#depart = database.prepare("UPDATE written SET departed = 1, version = ? WHERE mapping = ? AND id = ?");
+    this.#see = database.prepare("UPDATE written SET seen = ? WHERE mapping = ? AND id = ?");
+    this.#bury = database.prepare(
+      `INSERT INTO dead (mapping, id, version, generation, reason, message, refused_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET version = excluded.version, generation = excluded.generation,
+         reason = excluded.reason, message = excluded.message, refused_at = excluded.refused_at`,
+    );
+    this.#seeDead = database.prepare("UPDATE dead SET generation = ? WHERE mapping = ? AND id = ?");
+    this.#clearDead = database.prepare("DELETE FROM dead WHERE mapping = ? AND id = ?");
+    this.#inferredHeld = database.prepare(
+      "SELECT count(*) AS n FROM pending WHERE mapping = ? AND held = ? AND held <> 0 AND inferred = 1",
+    );
+    this.#release = database.prepare(
+      "UPDATE pending SET held = 0 WHERE mapping = ? AND held = ? AND held <> 0 AND inferred <= ?",
+    );
+  }
+
+  commit(page: PageCommit, now: number): PageResult {
+    const { mapping } = page.checkpoint;
+    this.#checkpoints.put(page.checkpoint);
+    const counts = this.#counts.get(mapping);
+    const ask = { written: counts?.["written"] !== 0, dead: counts?.["dead"] !== 0 };
+    let taken = 0;
+    for (const incoming of page.records) {
+      const known = this.#knownOf(mapping, incoming.id, ask);
+      const reading = { generation: page.checkpoint.generation, replay: page.replay, stage: page.stage };
+      const decision = coalesce(incoming, known, reading);
+      this.#apply(decision, incoming, known, page, now);
+      if (decision.kind === "Bury") ask.dead = true;
+      if (decision.kind === "Put" || decision.kind === "Bury") taken += 1;
+    }
+    return { taken, withheld: this.#letGo(page) };
+  }
+
+  #knownOf(mapping: string, id: string, ask: { written: boolean; dead: boolean }): Known {
+    const pending = this.#pending.get(mapping, id);
+    const written = ask.written ? this.#written.get(mapping, id) : undefined;
+    const dead = ask.dead ? this.#dead.get(mapping, id) : undefined;
+    return {
+      ...(pending === undefined ? {} : pendingState(pending)),
+      ...(written === undefined
+        ? {}
+        : {
+            seen: Number(written["seen"]),
+            written: {
+              version: BigInt(written["version"] as bigint), // NOT NULL, read as a bigint.
+              generation: Number(written["generation"]),
+              left: written["departed"] === 1n,
+            },
+          }),
+      ...(dead === undefined ? {} : { dead: { ...version(dead), generation: Number(dead["generation"]) } }),
+    };
+  }
+
+  #apply(decision: Decision, incoming: Incoming, known: Known, page: PageCommit, now: number): void {
+    const { mapping, generation } = page.checkpoint;
+    const { id } = incoming;
+    if (incoming.kind !== "Delete" && known.seen !== undefined && known.seen < generation) {
+      this.#see.run(generation, mapping, id);
+    }
+    if (decision.kind === "Keep") {
+      const replay = page.replay ? 1 : 0;
+      if (known.seq !== undefined) this.#stamp.run(generation, replay, replay, known.seq);
+      if (known.dead !== undefined && incoming.kind !== "Delete") this.#seeDead.run(generation, mapping, id);
+      return;
+    }
+    if (known.dead !== undefined && decision.kind !== "Bury") this.#clearDead.run(mapping, id);
+    switch (decision.kind) {
+      case "Put":
+        this.#put(decision.row, incoming, known, page, now);
+        return;
+      case "Drop":
+        if (known.seq !== undefined) this.#drop.run(known.seq);
+        if (decision.left && known.written !== undefined && incoming.kind !== "Delete") {
+          this.#depart.run(incoming.version, mapping, id);
+        }
+        return;
+      case "Bury": {
+        if (known.seq !== undefined) this.#drop.run(known.seq);
+        const { reason, message } = decision.refusal;
+        const version = incoming.kind === "Delete" ? null : incoming.version;
+        this.#bury.run(mapping, id, version, generation, reason, message, now);
+      }
+    }
+  }
+
+  #put(row: PutRow, incoming: Incoming, known: Known, page: PageCommit, now: number): void {
+    const { mapping, generation } = page.checkpoint;
+    const content = row.withContent && incoming.kind === "Upsert" ? incoming.content : undefined;
+    const operation = row.operation === "Delete" ? 1 : 0;
+    const held = heldUntil[row.held ?? "none"];
+    const inferred = row.inferred ? 1 : 0;
+    const replay = page.replay ? 1 : 0;
+    const listed = page.listed ? 1 : 0;
+    const version = row.version ?? null;
+    const key = content?.targetKey ?? null;
+    const payload = content?.payload ?? null;
+    if (known.seq !== undefined) {
+      this.#replace.run(operation, version, key, payload, generation, held, inferred, replay, listed, known.seq);
+      return;
+    }
+    const { id } = incoming;
+    this.#insert.run(
+      mapping,
+      id,
+      operation,
+      version,
+      key,
+      payload,
+      generation,
+      held,
+      inferred,
+      replay,
+      listed,
+      now,
+      now,
+    );
+  }
+
+  /** @returns how many inferred deletions stay held */
+  #letGo({ checkpoint: { mapping }, stage, release }: PageCommit): number {
+    if (release === undefined) return 0;
+    const inferred = Number(this.#inferredHeld.get(mapping, heldUntil[stage])?.["n"]);
+    const withheld = inferred > release.inferredLimit ? inferred : 0;
+    this.#release.run(mapping, heldUntil[stage], withheld > 0 ? 0 : 1);
+    return withheld;
+  }
+}
+
+function pendingState(row: Row): Required<Pick<Known, "seq" | "pending">> {
+  return {
+    seq: row["seq"] as bigint, // The primary key, read as a bigint.
+    pending: {
+      operation: row["operation"] === 1n ? "Delete" : "Upsert",
+      ...version(row),
+      hasContent: row["has_content"] === 1n,
+      generation: Number(row["generation"]),
+      inferred: row["inferred"] === 1n,
+      replay: row["replay"] === 1n,
+      begun: row["begun"] === 1n,
+    },
+  };
+}
+
+function version(row: Row): { version?: bigint } {
+  return typeof row["version"] === "bigint" ? { version: row["version"] } : {};
+}

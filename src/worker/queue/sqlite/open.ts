@@ -1,0 +1,114 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Logger } from "../../../telemetry/log.ts";
+import { StoreError } from "../errors.ts";
+import { applicationId, migrations, oldestReader, schemaVersion } from "./schema.ts";
+
+const databaseFile = "queue.db";
+const tryAgainMs = 250;
+
+/**
+ * Opens the store of a directory, alone: SQLite's exclusive locking mode holds the file's lock for as long as the process
+ * lives, and the operating system lets go of it when the process dies, however it dies. While another process has it,
+ * this waits.
+ *
+ * Guarantees: a resolved commit is on disk (WAL, synchronous=FULL); what is deleted is overwritten (secure_delete).
+ * @throws StoreError `StoreTooNew`, `StoreUnreadable`; the signal's reason when it aborts while waiting
+ */
+export async function openDatabase(directory: string, logger: Logger, signal: AbortSignal): Promise<DatabaseSync> {
+  const path = join(directory, databaseFile);
+  let waits = false;
+  for (;;) {
+    signal.throwIfAborted();
+    const database = tryOpen(path);
+    if (database !== undefined) {
+      if (waits) logger.info("queue.lock-acquired", { path });
+      return database;
+    }
+    if (!waits) logger.info("queue.locked", { path, message: "another worker holds the store: waiting for its end" });
+    waits = true;
+    await delay(tryAgainMs, undefined, { signal });
+  }
+}
+
+/** @returns undefined when another process holds the store */
+function tryOpen(path: string): DatabaseSync | undefined {
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(path, { timeout: 0 });
+    database.exec("PRAGMA locking_mode = EXCLUSIVE");
+    database.exec("PRAGMA journal_mode = WAL");
+    database.exec("PRAGMA synchronous = FULL");
+    database.exec("PRAGMA secure_delete = ON");
+    database.exec("PRAGMA temp_store = MEMORY");
+    database.exec("PRAGMA cache_size = -16384");
+    // The first write takes the lock for good.
+    database.exec("BEGIN IMMEDIATE");
+    migrate(database);
+    database.exec("COMMIT");
+    database.enableDefensive(true);
+    return database;
+  } catch (error) {
+    database?.close();
+    switch (sqliteCode(error)) {
+      case sqlite.busy:
+      case sqlite.locked:
+        return undefined;
+      case sqlite.notADatabase:
+      case sqlite.corrupt:
+        throw new StoreError("StoreUnreadable", unreadable(path, "it is damaged"), error);
+      default:
+        throw error;
+    }
+  }
+}
+
+/** Result codes: https://www.sqlite.org/rescode.html */
+const sqlite = { busy: 5, locked: 6, corrupt: 11, notADatabase: 26 } as const;
+
+function sqliteCode(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return undefined;
+  return error.errcode & 0xff; // The low byte is the primary code.
+}
+
+function migrate(database: DatabaseSync): void {
+  const version = pragma(database, "user_version");
+  const isEmpty = database.prepare("SELECT count(*) AS n FROM sqlite_schema").get()?.["n"] === 0;
+  if (!isEmpty && pragma(database, "application_id") !== applicationId) {
+    throw new StoreError("StoreUnreadable", unreadable(database.location() ?? "", "another program made it"));
+  }
+  if (version > schemaVersion) {
+    const oldest = Number(
+      database.prepare("SELECT value FROM meta WHERE key = 'oldest_reader'").get()?.["value"] ?? version,
+    );
+    if (oldest > schemaVersion) throw tooNew(version);
+    return;
+  }
+  for (const migration of migrations.slice(version)) database.exec(migration);
+  if (version === schemaVersion) return;
+  const put = database.prepare(
+    "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+  );
+  put.run("oldest_reader", String(oldestReader));
+  if (version === 0) put.run("fingerprint_key", randomBytes(32).toString("base64"));
+  database.exec(`PRAGMA application_id = ${applicationId}`);
+  database.exec(`PRAGMA user_version = ${schemaVersion}`);
+}
+
+function pragma(database: DatabaseSync, name: "user_version" | "application_id"): number {
+  return Number(database.prepare(`PRAGMA ${name}`).get()?.[name]);
+}
+
+function tooNew(version: number): StoreError {
+  return new StoreError(
+    "StoreTooNew",
+    `the queue's store has version ${version}, and this worker knows versions up to ${schemaVersion}: ` +
+      "run the newer worker image again, or empty the volume (everything is then read and compared anew)",
+  );
+}
+
+function unreadable(path: string, why: string): string {
+  return `${path} cannot be used as the queue's store: ${why}. Restore the volume, or empty it (everything is then read and compared anew)`;
+}

@@ -1,0 +1,113 @@
+/**
+ * The tables. A row carries the generation that made it, and a generation has one mapping hash (table `checkpoint`).
+ * Payloads are in `pending` alone.
+ */
+export const schemaVersion = 1;
+
+/** The oldest program that can still use a store of this version: going back by one version stays possible. */
+export const oldestReader = 1;
+
+/** "IWFQ": a file that is something else is never touched. */
+export const applicationId = 0x49574651;
+
+/** `migrations[n]` brings a store from version n to n + 1. */
+export const migrations: readonly string[] = [
+  `
+  CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+  CREATE TABLE checkpoint (
+    mapping TEXT PRIMARY KEY,
+    mapping_hash TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    replay TEXT,
+    delta_link TEXT, delta_issued_at INTEGER, delta_next TEXT,
+    snapshot_purpose TEXT, snapshot_next TEXT, snapshot_sweeping INTEGER NOT NULL DEFAULT 0,
+    listing INTEGER NOT NULL DEFAULT 0, listing_next TEXT,
+    pause_reason TEXT, pause_message TEXT, pause_since INTEGER
+  ) WITHOUT ROWID;
+
+  CREATE TABLE pending (
+    seq INTEGER PRIMARY KEY,
+    mapping TEXT NOT NULL,
+    id TEXT NOT NULL,
+    operation INTEGER NOT NULL,          -- 0 upsert, 1 delete
+    version INTEGER,
+    target_key TEXT,
+    payload TEXT,                        -- absent: read again
+    generation INTEGER NOT NULL,
+    held INTEGER NOT NULL DEFAULT 0,     -- 0 no, 1 until the round ends, 2 until the snapshot ends
+    inferred INTEGER NOT NULL DEFAULT 0, -- a deletion that Dataverse did not tell
+    replay INTEGER NOT NULL DEFAULT 0,
+    listed INTEGER NOT NULL DEFAULT 0,
+    first_read_at INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    ready_at INTEGER NOT NULL,           -- its place in the queue; later when it is leased or tried again
+    revision INTEGER NOT NULL DEFAULT 0, -- changes whenever the reader changes the row
+    token INTEGER,                       -- whose lease it is
+    begun INTEGER NOT NULL DEFAULT 0     -- a call was begun under the lease
+  );
+  CREATE UNIQUE INDEX pending_record ON pending (mapping, id);
+  CREATE INDEX pending_due ON pending (mapping, ready_at, seq) WHERE held = 0;
+  CREATE INDEX pending_held ON pending (mapping, held) WHERE held <> 0;
+
+  CREATE TABLE dead (
+    mapping TEXT NOT NULL,
+    id TEXT NOT NULL,
+    version INTEGER,
+    generation INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    message TEXT NOT NULL,
+    refused_at INTEGER NOT NULL,
+    PRIMARY KEY (mapping, id)
+  ) WITHOUT ROWID;
+  CREATE INDEX dead_age ON dead (refused_at);
+
+  CREATE TABLE written (
+    mapping TEXT NOT NULL,
+    id TEXT NOT NULL,
+    target_key TEXT,                     -- absent: the id itself
+    certainty INTEGER NOT NULL,          -- 0 known, 1 unknown, 2 inserting
+    hash TEXT,
+    version INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    seen INTEGER NOT NULL,               -- the last generation that read the record
+    departed INTEGER NOT NULL DEFAULT 0, -- outside the filter, and still in Campaign
+    PRIMARY KEY (mapping, id)
+  ) WITHOUT ROWID;
+
+  -- Keys that Campaign had when the first load listed them, as fingerprints.
+  CREATE TABLE listed (mapping TEXT NOT NULL, fingerprint TEXT NOT NULL, PRIMARY KEY (mapping, fingerprint)) WITHOUT ROWID;
+
+  -- Files that Egress read or is reading.
+  CREATE TABLE files (
+    name TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    modified_at INTEGER NOT NULL,
+    read_bytes INTEGER NOT NULL DEFAULT 0,
+    read_lines INTEGER NOT NULL DEFAULT 0,
+    done_at INTEGER,
+    PRIMARY KEY (name, digest)
+  ) WITHOUT ROWID;
+
+  -- Kept by the triggers below, and so exact in every transaction.
+  CREATE TABLE counters (
+    mapping TEXT PRIMARY KEY,
+    pending INTEGER NOT NULL DEFAULT 0,
+    dead INTEGER NOT NULL DEFAULT 0,
+    written INTEGER NOT NULL DEFAULT 0,
+    last_written_at INTEGER
+  ) WITHOUT ROWID;
+  ${["pending", "dead", "written"].map(counting).join("\n")}
+  `,
+];
+
+function counting(table: string): string {
+  return `
+  CREATE TRIGGER ${table}_in AFTER INSERT ON ${table} BEGIN
+    UPDATE counters SET ${table} = ${table} + 1 WHERE mapping = NEW.mapping;
+  END;
+  CREATE TRIGGER ${table}_out AFTER DELETE ON ${table} BEGIN
+    UPDATE counters SET ${table} = ${table} - 1 WHERE mapping = OLD.mapping;
+  END;`;
+}

@@ -1,0 +1,261 @@
+import { createHmac } from "node:crypto";
+import type { DatabaseSync } from "node:sqlite";
+import type { Logger } from "../../../telemetry/log.ts";
+import { StoreError } from "../errors.ts";
+import type {
+  Checkpoint,
+  LeasedRecord,
+  MappingCounts,
+  PageCommit,
+  PageResult,
+  Queue,
+  Settlement,
+  StoreOwner,
+  WrittenRecord,
+} from "../interface.ts";
+import { Checkpoints } from "./checkpoints.ts";
+import { heldUntil, Intake } from "./intake.ts";
+import { openDatabase } from "./open.ts";
+import { Transactions } from "./transactions.ts";
+import { Turns } from "./turns.ts";
+
+export interface SqliteQueueOptions {
+  readonly directory: string;
+  /** Milliseconds since 1970: the store's clock. */
+  readonly now: () => number;
+  readonly logger: Logger;
+}
+
+const truncateLogEveryMs = 10_000;
+const rowsPerSweep = 2000;
+
+/**
+ * Opens the queue in a directory, and waits while another process has it.
+ * @throws StoreError; the signal's reason when it aborts
+ */
+export async function openSqliteQueue(options: SqliteQueueOptions, signal: AbortSignal): Promise<Queue> {
+  const database = await openDatabase(options.directory, options.logger, signal);
+  return new SqliteQueue(database, options.now);
+}
+
+class SqliteQueue implements Queue {
+  readonly #database: DatabaseSync;
+  readonly #now: () => number;
+  readonly #transactions: Transactions;
+  readonly #checkpoints: Checkpoints;
+  readonly #intake: Intake;
+  readonly #turns: Turns;
+  readonly #fingerprintKey: Buffer;
+  readonly #truncation: NodeJS.Timeout;
+  readonly #counts;
+
+  constructor(database: DatabaseSync, now: () => number) {
+    this.#database = database;
+    this.#now = now;
+    this.#fingerprintKey = Buffer.from(this.#meta("fingerprint_key") ?? "", "base64");
+    this.#transactions = new Transactions(database);
+    this.#checkpoints = new Checkpoints(database);
+    this.#intake = new Intake(database, this.#checkpoints);
+    this.#turns = new Turns(database, (text) => this.fingerprint(text));
+    this.#counts = database.prepare("SELECT * FROM counters");
+    // The store is this process's alone: what an earlier one had leased without beginning a call is due again.
+    database.exec("UPDATE pending SET token = NULL, ready_at = first_read_at WHERE token IS NOT NULL AND begun = 0");
+    this.#truncation = setInterval(() => this.#transactions.truncateLog(), truncateLogEveryMs);
+    this.#truncation.unref();
+  }
+
+  claim(owner: StoreOwner): Promise<void> {
+    return this.#transactions
+      .run(() => {
+        const found = this.#meta("owner");
+        const mismatch = found === undefined ? undefined : mismatchOf(ownerOf(found), owner);
+        if (mismatch === undefined) this.#putMeta("owner", JSON.stringify(owner));
+        return mismatch;
+      })
+      .then((mismatch) => {
+        if (mismatch !== undefined) throw mismatch;
+      });
+  }
+
+  checkpoints(): Promise<readonly Checkpoint[]> {
+    return this.#transactions.run(() => this.#checkpoints.all());
+  }
+
+  saveCheckpoint(checkpoint: Checkpoint): Promise<void> {
+    return this.#transactions.run(() => this.#checkpoints.put(checkpoint));
+  }
+
+  beginGeneration(checkpoint: Checkpoint): Promise<void> {
+    return this.#transactions.run(() => {
+      this.#checkpoints.put(checkpoint);
+      this.#database
+        .prepare(
+          `UPDATE pending SET operation = 0, target_key = NULL, payload = NULL, held = 0, inferred = 0, listed = 0,
+             revision = revision + 1 WHERE mapping = ?`,
+        )
+        .run(checkpoint.mapping);
+    });
+  }
+
+  async dropMapping(mapping: string): Promise<void> {
+    // In parts, so that no transaction is long; the checkpoint goes last, so that an interrupted drop is done again.
+    const parts = [
+      "DELETE FROM pending WHERE seq IN (SELECT seq FROM pending WHERE mapping = ?1 LIMIT ?2)",
+      "DELETE FROM written WHERE mapping = ?1 AND id IN (SELECT id FROM written WHERE mapping = ?1 LIMIT ?2)",
+      "DELETE FROM dead WHERE mapping = ?1 AND id IN (SELECT id FROM dead WHERE mapping = ?1 LIMIT ?2)",
+    ].map((sql) => this.#database.prepare(sql));
+    for (const part of parts) {
+      while ((await this.#transactions.run(() => part.run(mapping, rowsPerSweep).changes)) !== 0);
+    }
+    await this.forgetListing(mapping);
+    await this.#transactions.run(() => {
+      this.#database.prepare("DELETE FROM checkpoint WHERE mapping = ?").run(mapping);
+      this.#database.prepare("DELETE FROM counters WHERE mapping = ?").run(mapping);
+    });
+  }
+
+  commitPage(page: PageCommit): Promise<PageResult> {
+    return this.#transactions.run(() => this.#intake.commit(page, this.#now()));
+  }
+
+  commitListing(checkpoint: Checkpoint, targetKeys: readonly string[]): Promise<void> {
+    const put = this.#database.prepare("INSERT OR IGNORE INTO listed (mapping, fingerprint) VALUES (?, ?)");
+    return this.#transactions.run(() => {
+      this.#checkpoints.put(checkpoint);
+      for (const key of targetKeys) put.run(checkpoint.mapping, this.fingerprint(key));
+    });
+  }
+
+  async forgetListing(mapping: string): Promise<void> {
+    const part = this.#database.prepare(
+      `DELETE FROM listed WHERE mapping = ?1 AND fingerprint IN (SELECT fingerprint FROM listed WHERE mapping = ?1 LIMIT ?2)`,
+    );
+    while ((await this.#transactions.run(() => part.run(mapping, rowsPerSweep).changes)) !== 0);
+  }
+
+  countUnseen(mapping: string, generation: number): Promise<number> {
+    const count = this.#database.prepare("SELECT count(*) AS n FROM written WHERE mapping = ? AND seen < ?");
+    return this.#transactions.run(() => Number(count.get(mapping, generation)?.["n"]));
+  }
+
+  releaseWithheld(mapping: string): Promise<void> {
+    return this.#transactions.run(() => {
+      this.#database
+        .prepare("UPDATE pending SET held = 0 WHERE mapping = ? AND held <> 0 AND held IN (?, ?) AND inferred = 1")
+        .run(mapping, heldUntil.Round, heldUntil.Snapshot);
+    });
+  }
+
+  sweep(mapping: string, generation: number, remove: boolean, limit: number): Promise<number> {
+    return this.#transactions.run(() => {
+      const now = this.#now();
+      this.#database.prepare("DELETE FROM dead WHERE mapping = ? AND generation < ?").run(mapping, generation);
+      const ids = this.#database
+        .prepare("SELECT id FROM written WHERE mapping = ? AND seen < ? LIMIT ?")
+        .all(mapping, generation, limit)
+        .map((row) => String(row["id"]));
+      const enqueue = this.#database.prepare(
+        `INSERT OR IGNORE INTO pending (mapping, id, operation, generation, inferred, first_read_at, ready_at)
+         VALUES (?, ?, 1, ?, 1, ?, ?)`,
+      );
+      const see = this.#database.prepare("UPDATE written SET seen = ? WHERE mapping = ? AND id = ?");
+      const isWaiting = this.#database.prepare("SELECT 1 FROM pending WHERE mapping = ? AND id = ?");
+      const forget = this.#database.prepare("DELETE FROM written WHERE mapping = ? AND id = ?");
+      for (const id of ids) {
+        if (remove) enqueue.run(mapping, id, generation, now, now);
+        // What waits already is read again at its turn, which decides.
+        if (remove || isWaiting.get(mapping, id) !== undefined) see.run(generation, mapping, id);
+        else forget.run(mapping, id);
+      }
+      return ids.length;
+    });
+  }
+
+  lease(mapping: string, limit: number, leaseMs: number): Promise<readonly LeasedRecord[]> {
+    return this.#transactions.run(() => this.#turns.lease(mapping, limit, leaseMs, this.#now()));
+  }
+
+  begin(record: LeasedRecord, written: WrittenRecord, leaseMs: number): Promise<boolean> {
+    return this.#transactions.run(() => this.#turns.begin(record, written, leaseMs, this.#now()));
+  }
+
+  settle(record: LeasedRecord, settlement: Settlement): Promise<void> {
+    return this.#transactions.run(() => this.#turns.settle(record, settlement, this.#now()));
+  }
+
+  giveBack(records: readonly LeasedRecord[]): Promise<void> {
+    return this.#transactions.run(() => {
+      for (const record of records) this.#turns.giveBack(record);
+    });
+  }
+
+  counts(): Promise<ReadonlyMap<string, MappingCounts>> {
+    return this.#transactions.run(
+      () =>
+        new Map(
+          this.#counts.all().map((row) => [
+            String(row["mapping"]),
+            {
+              pending: Number(row["pending"]),
+              dead: Number(row["dead"]),
+              written: Number(row["written"]),
+              ...(row["last_written_at"] === null ? {} : { lastWrittenAt: Number(row["last_written_at"]) }),
+            },
+          ]),
+        ),
+    );
+  }
+
+  forgetRefusals(olderThanMs: number): Promise<number> {
+    const forget = this.#database.prepare("DELETE FROM dead WHERE refused_at < ?");
+    return this.#transactions.run(() => Number(forget.run(this.#now() - olderThanMs).changes));
+  }
+
+  fingerprint(text: string): string {
+    return createHmac("sha256", this.#fingerprintKey).update(text).digest("base64url").slice(0, 22);
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#truncation);
+    if (!this.#database.isOpen) return;
+    this.#transactions.close();
+    this.#database.close();
+  }
+
+  #meta(key: string): string | undefined {
+    const value = this.#database.prepare("SELECT value FROM meta WHERE key = ?").get(key)?.["value"];
+    return typeof value === "string" ? value : undefined;
+  }
+
+  #putMeta(key: string, value: string): void {
+    this.#database
+      .prepare("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value")
+      .run(key, value);
+  }
+}
+
+function ownerOf(text: string): StoreOwner {
+  return JSON.parse(text) as StoreOwner; // Written by claim() alone.
+}
+
+/** A workflow that was deleted and made again under its name goes on with its store, so its uid may differ. */
+function mismatchOf(found: StoreOwner, asked: StoreOwner): StoreError | undefined {
+  const differences = (
+    [
+      ["Dataverse organisation", found.organizationId, asked.organizationId],
+      ["Campaign instance", found.campaignUrl, asked.campaignUrl],
+      [
+        "workflow",
+        `${found.workflow.namespace}/${found.workflow.name}`,
+        `${asked.workflow.namespace}/${asked.workflow.name}`,
+      ],
+    ] as const
+  ).filter(([, had, wanted]) => had !== wanted);
+  if (differences.length === 0) return undefined;
+  const what = differences.map(([name, had, wanted]) => `${name} ${had}, not ${wanted}`).join("; ");
+  return new StoreError(
+    "StoreBelongsToAnother",
+    `the queue's volume holds the records of another world: ${what}. Give the workflow back what it had, or a new volume ` +
+      "(stop it, delete its volume claim, start it: everything is then read anew)",
+  );
+}

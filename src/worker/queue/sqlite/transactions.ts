@@ -1,0 +1,66 @@
+import type { DatabaseSync } from "node:sqlite";
+
+interface Waiting {
+  readonly work: () => unknown;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Group commit: what is asked for in one turn of the event loop shares one transaction, and so one flush to disk.
+ * Works run in the order of asking. If one fails, none of its group happened, and all of them are told.
+ */
+export class Transactions {
+  readonly #database: DatabaseSync;
+  #waiting: Waiting[] = [];
+  #dirty = false;
+  #closed = false;
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  /** @returns what `work` returned, once it is on disk */
+  run<T>(work: () => T): Promise<T> {
+    if (this.#closed) return Promise.reject(new Error("the queue is closed"));
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    // The promise that goes with this work takes what this work returns.
+    this.#waiting.push({ work, resolve: resolve as (value: unknown) => void, reject });
+    if (this.#waiting.length === 1) setImmediate(() => this.#commit());
+    return promise;
+  }
+
+  /** Overwrites what the log still has of deleted rows. Does nothing when nothing was written since the last time. */
+  truncateLog(): void {
+    if (!this.#dirty || this.#closed) return;
+    this.#dirty = false;
+    this.#database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  }
+
+  /** Commits what waits, and takes nothing more. */
+  close(): void {
+    this.#commit();
+    this.truncateLog();
+    this.#closed = true;
+  }
+
+  #commit(): void {
+    const group = this.#waiting;
+    this.#waiting = [];
+    if (group.length === 0) return;
+    this.#dirty = true;
+    let results: unknown[];
+    try {
+      this.#database.exec("BEGIN IMMEDIATE");
+      results = group.map(({ work }) => work());
+      this.#database.exec("COMMIT");
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      for (const { reject } of group) reject(error);
+      return;
+    }
+    group.forEach(({ resolve }, index) => {
+      resolve(results[index]);
+    });
+  }
+}
