@@ -1,4 +1,5 @@
 import type { TSchema } from "typebox";
+import type { TLocalizedValidationError } from "typebox/error";
 import { Value } from "typebox/value";
 import { type SchemaNode, withDefaults } from "./defaults.ts";
 import { spec, type WorkflowSpec } from "./integration-workflow.ts";
@@ -52,12 +53,18 @@ export function parseConfiguration(text: string): WorkflowConfiguration {
   if (typeof name !== "string" || typeof namespace !== "string" || typeof uid !== "string") {
     throw new ConfigurationError("workflow.json: workflow must have name, namespace and uid");
   }
-  const filled = fill(spec, { state: "Running", ...((written ?? {}) as object) });
+  const filled = fill(spec, written);
   const [error] = Value.Errors(spec as TSchema, filled);
-  if (error !== undefined) {
-    throw new ConfigurationError(`workflow.json: spec${error.instancePath.replaceAll("/", ".")} ${error.message}`);
-  }
+  if (error !== undefined) throw new ConfigurationError(`workflow.json: ${describe(error)}`);
   return { workflow: { name, namespace, uid }, spec: effectiveSpec(filled as WorkflowSpec) };
+}
+
+/** Names the field as the resource's own messages do: `spec.ingress.mappings[0].table`. */
+function describe(error: TLocalizedValidationError): string {
+  const field = `spec${error.instancePath.replaceAll(/\/(\d+)(?=\/|$)/g, "[$1]").replaceAll("/", ".")}`;
+  if (error.keyword === "required") return `${field}.${error.params.requiredProperties[0]} is missing`;
+  if (error.keyword === "enum") return `${field} must be one of ${error.params.allowedValues.join(", ")}`;
+  return `${field} ${error.message}`;
 }
 
 function fillSpec(written: WorkflowSpec): WorkflowSpec {

@@ -1,6 +1,7 @@
 /**
  * Fills a value with the defaults of its schema, as the API server does for a custom resource: an absent property with a
- * default gets a copy of it, then the value is followed down. Nothing that is there is changed.
+ * default gets a copy of it, then the value is followed down. A null is dropped first, since no field of ours is nullable.
+ * Nothing else that is there is changed.
  *
  * Why not the schema library's own: it also converts and creates; both sides of a comparison must be filled alike.
  * Source: k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting/algorithm.go
@@ -14,7 +15,8 @@ export function withDefaults(schema: SchemaNode, value: unknown): unknown {
   const filled: Record<string, unknown> = {};
   for (const [name, entry] of Object.entries(value)) {
     const child = schema.properties?.[name] ?? additional(schema);
-    if (entry !== undefined) filled[name] = child === undefined ? entry : withDefaults(child, entry);
+    if (entry === undefined || (entry === null && child !== undefined)) continue;
+    filled[name] = child === undefined ? entry : withDefaults(child, entry);
   }
   for (const [name, child] of Object.entries(schema.properties ?? {})) {
     if (filled[name] === undefined && child.default !== undefined) {

@@ -61,15 +61,18 @@ export const spec = object(
       ...oneSection,
       {
         rule: "self.type != 'Egress' || has(self.campaign.sftp)",
+        fieldPath: ".campaign",
         message: "campaign.sftp is needed by type Egress: say where Campaign puts its exports",
       },
       {
         rule: "!has(self.optInOut) || self.optInOut.source != 'Export' || !(self.optInOut.direction in ['CampaignToDynamics', 'Bidirectional']) || has(self.campaign.sftp)",
+        fieldPath: ".campaign",
         message:
           "campaign.sftp is needed by optInOut.source Export: say where Campaign puts its exports, or use source Poll",
       },
       {
         rule: "self.worker.replicas == 1 || has(self.queue.postgres)",
+        fieldPath: ".worker.replicas",
         message: "worker.replicas above 1 needs queue.postgres: the embedded queue has one worker",
       },
     ],

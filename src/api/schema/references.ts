@@ -25,7 +25,7 @@ export function serviceUrl(field: string, description: string) {
     maxLength: 512,
     rules: [
       {
-        rule: "isURL(self) && (url(self).getScheme() == 'https' || url(self).getScheme() == 'http')",
+        rule: "isURL(self) && url(self).getScheme() in ['https', 'http'] && url(self).getHostname() != ''",
         message: `${field} must be a URL with scheme and host, such as https://example.com`,
       },
       {

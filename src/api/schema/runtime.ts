@@ -2,7 +2,9 @@ import { coreObject, integer, list, object, oneOf, optional, quantityMap, string
 import { objectName, secretRef } from "./references.ts";
 
 /** What a queue's volume is when nothing is said of it. */
-export const defaultVolumeSize = "1Gi";
+const defaultVolumeSize = "1Gi";
+
+const sizeOf = (self: string): string => `quantity(has(${self}.volume) ? ${self}.volume.size : '${defaultVolumeSize}')`;
 
 export const volume = object(
   {
@@ -11,12 +13,6 @@ export const volume = object(
       maxLength: 32,
       pattern: "^[1-9][0-9]*(\\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$",
       default: defaultVolumeSize,
-      rules: [
-        {
-          rule: "quantity(self).compareTo(quantity(oldSelf)) >= 0",
-          message: "queue.volume.size can only grow: give the earlier size or more",
-        },
-      ],
     }),
     storageClassName: optional(objectName("The storage class; absent: the cluster's default.")),
     accessMode: oneOf(["ReadWriteOnce", "ReadWriteOncePod"], {
@@ -52,6 +48,12 @@ export const queue = object(
       {
         rule: "!(has(self.volume) && has(self.postgres))",
         message: "queue takes volume or postgres, not both: remove one",
+      },
+      {
+        // Here and not at size: a volume that is added or taken away later also has an earlier size.
+        rule: `has(self.postgres) || has(oldSelf.postgres) || ${sizeOf("self")}.compareTo(${sizeOf("oldSelf")}) >= 0`,
+        fieldPath: ".volume",
+        message: `queue.volume.size can only grow, and is ${defaultVolumeSize} where no volume is given: give the earlier size or more`,
       },
     ],
   },
