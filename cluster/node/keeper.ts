@@ -5,6 +5,7 @@
  * Arguments: the node's name, the folders of the control plane's and of the node's binaries, and "bound" if the node
  * is to be removed when standard input closes, that is when the process that started it ends.
  */
+import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -27,19 +28,16 @@ async function keep(layout: NodeLayout): Promise<void> {
   const keeper = identify(process.pid);
   if (keeper === undefined) throw new ClusterError("NoProc", "/proc is not mounted");
   writeProcessRecord(layout.processes, { keeper });
-  if (bound === "bound") {
-    process.stdin.resume().once("close", async () => {
-      await removeNode(layout.name);
-      process.exit(0);
-    });
-  }
+  const released = bound === "bound" ? once(process.stdin.resume(), "close") : new Promise<never>(() => {});
   writeCredentials(layout, await listen(layout), new Date());
   writeConfiguration(layout, nodeBinaries);
   createCgroup(layout.cgroup);
   const node = startInside(layout);
   writeProcessRecord(layout.processes, { keeper, init: await firstProcess(node) });
-  await node.ended;
-  throw new ClusterError("NodeEnded", `The node ended; see ${node.logPath}`);
+  const ended = await Promise.race([node.ended.then(() => true), released.then(() => false)]);
+  if (ended) throw new ClusterError("NodeEnded", `The node ended; see ${node.logPath}`);
+  await removeNode(layout.name);
+  process.exit(0); // The relay still listens.
 }
 
 /** Listens on a port of 127.0.0.1 for the API server, which is out of reach in its network namespace, and gives the port. */
