@@ -1,0 +1,30 @@
+import type { IncomingHttpHeaders } from "node:http";
+
+/** One HTTP request, as far as a stand-in needs it. */
+export interface SandboxRequest {
+  readonly method: string;
+  /** Path and query as they came over the wire, undecoded. */
+  readonly target: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly headers: IncomingHttpHeaders;
+  /** Scheme and authority that the caller used; links in answers start with it. */
+  readonly origin: string;
+  readonly body: string;
+}
+
+/** One HTTP answer. `endpoint` is the label under which the counters file it. */
+export interface SandboxAnswer {
+  readonly endpoint: string;
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  /** Rows that a read carried; for counters and for the cost model of the limits. */
+  readonly rows?: number;
+}
+
+/** A single header's value; of several, the first. */
+export function header(request: SandboxRequest, name: string): string | undefined {
+  const value = request.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}

@@ -1,0 +1,159 @@
+import { CampaignRefusal, keyChanged, keyTaken, noSuchKey, unknownPKey } from "./errors.ts";
+import { type CampaignRecord, PKeys, RecordStore } from "./record-store.ts";
+import type { Endpoint, Field, Resource } from "./schema.ts";
+import { type FieldValues, readFields } from "./values.ts";
+import { WriteLog, type Writer } from "./write-log.ts";
+
+/** What is not documented, and what customers' instances differ in. README.md says which answer is assumed by default. */
+export interface CampaignBehaviour {
+  /** PATCH or GET or DELETE by an identification key that no record has; `create` is for PATCH alone. */
+  readonly missingKey: "404" | "500" | "create";
+  /** POST with a key that another record has; `accept` makes a second record of the same key. */
+  readonly duplicateKey: "500" | "409" | "accept";
+  /** How the engine's errors are written. */
+  readonly errorShape: "text" | "json";
+  /** Resources that take an identification key in the URL in place of a PKey. */
+  readonly keyInUrl: readonly string[];
+  /** XtkBigTableThreshold: beyond so many records `next` comes only with `_forcePagination` (pagination.md). */
+  readonly bigTableThreshold: number;
+}
+
+export const defaultBehaviour: CampaignBehaviour = {
+  missingKey: "404",
+  duplicateKey: "500",
+  errorShape: "text",
+  keyInUrl: ["profile", "service", "orgUnitBase"],
+  bigTableThreshold: 100_000,
+};
+
+interface ResourceEntry {
+  resource: Resource;
+  readonly store: RecordStore;
+}
+
+/** One Campaign instance: its resources, its records, and the rules that hold whoever writes. */
+export class CampaignInstance {
+  behaviour: CampaignBehaviour = defaultBehaviour;
+  readonly pkeys = new PKeys();
+  readonly writes = new WriteLog();
+  /** Requests that reached the engine (the unit that Adobe's packages count). */
+  engineCalls = 0;
+  readonly now: () => number;
+  readonly #resources = new Map<string, ResourceEntry>();
+
+  constructor(resources: readonly Resource[], now: () => number) {
+    this.now = now;
+    for (const resource of resources) this.addResource(resource);
+  }
+
+  addResource(resource: Resource): void {
+    if (this.#resources.has(resource.name)) throw new RangeError(`resource "${resource.name}" exists already`);
+    this.#resources.set(resource.name, { resource, store: new RecordStore(resource.keys) });
+  }
+
+  resources(): readonly Resource[] {
+    return [...this.#resources.values()].map((entry) => entry.resource);
+  }
+
+  resource(name: string): Resource | undefined {
+    return this.#resources.get(name)?.resource;
+  }
+
+  changeFields(name: string, fields: readonly Field[]): void {
+    const entry = this.#entry(name);
+    entry.resource = { ...entry.resource, fields };
+  }
+
+  store(name: string): RecordStore {
+    return this.#entry(name).store;
+  }
+
+  /** The record that a URL names by PKey. @throws CampaignRefusal */
+  byPKey(resource: Resource, pkey: string): CampaignRecord {
+    const id = this.pkeys.decode(resource.name, pkey);
+    const record = id === undefined ? undefined : this.store(resource.name).get(id);
+    if (record === undefined) throw unknownPKey(resource, pkey);
+    return record;
+  }
+
+  /** The record that a URL names by an identification key, if there is one. */
+  byKey(resource: Resource, value: string): CampaignRecord | undefined {
+    for (const key of resource.keys) {
+      const record = this.store(resource.name).findByKey(key, value)[0];
+      if (record !== undefined) return record;
+    }
+    return undefined;
+  }
+
+  /** @throws CampaignRefusal for bad values and a key that is taken */
+  insert(resource: Resource, endpoint: Endpoint, body: FieldValues, by: Writer): CampaignRecord {
+    const values = this.#read(resource, endpoint, body);
+    this.#checkKeys(resource, values);
+    const record = this.store(resource.name).insert(values, this.now());
+    this.writes.add(resource, record, { operation: "insert", by, values: body, at: this.now() });
+    return record;
+  }
+
+  /** Changes the named fields. `byKey`: the key in the URL, which the body must not change. */
+  update(
+    resource: Resource,
+    endpoint: Endpoint,
+    record: CampaignRecord,
+    body: FieldValues,
+    by: Writer,
+  ): CampaignRecord {
+    const changes = this.#read(resource, endpoint, body);
+    for (const key of resource.keys) {
+      if (!(key in changes) || changes[key] === record.values[key]) continue;
+      this.#checkKeys(resource, { [key]: changes[key] });
+      if (record.values[key] !== undefined)
+        throw keyChanged(resource, String(record.values[key]), String(changes[key]));
+    }
+    const changed = this.store(resource.name).update(record, { ...record.values, ...changes }, this.now());
+    this.writes.add(resource, changed, { operation: "update", by, values: body, at: this.now() });
+    return changed;
+  }
+
+  delete(resource: Resource, record: CampaignRecord, by: Writer): void {
+    this.store(resource.name).delete(record);
+    this.writes.add(resource, record, { operation: "delete", by, values: {}, at: this.now() });
+  }
+
+  #read(resource: Resource, endpoint: Endpoint, body: FieldValues): FieldValues {
+    return readFields(resource, endpoint, body, (field, value) => this.#findLink(field, value));
+  }
+
+  /**
+   * By `{"PKey": ...}` or by the target's identification key as a plain value. An object with other fields is
+   * ignored ("POST with linked resources" on Adobe's page of limitations); a key that no record has is a 404 there.
+   */
+  #findLink(field: Field, value: unknown): number | undefined {
+    const target = this.resource(field.target ?? "");
+    if (target === undefined) return undefined;
+    if (typeof value !== "object" || value === null) {
+      const record = this.byKey(target, String(value));
+      if (record === undefined) throw noSuchKey(target, String(value));
+      return record.id;
+    }
+    const pkey = "PKey" in value ? value.PKey : undefined;
+    return typeof pkey === "string" ? this.byPKey(target, pkey).id : undefined;
+  }
+
+  #checkKeys(resource: Resource, values: FieldValues): void {
+    if (this.behaviour.duplicateKey === "accept") return;
+    for (const key of resource.keys) {
+      const value = values[key];
+      if (value === undefined || this.store(resource.name).findByKey(key, String(value)).length === 0) continue;
+      const taken = keyTaken(resource, key, String(value));
+      throw this.behaviour.duplicateKey === "409" ? new CampaignRefusal(409, taken.message) : taken;
+    }
+  }
+
+  #entry(name: string): ResourceEntry {
+    const entry = this.#resources.get(name);
+    if (entry === undefined) {
+      throw new RangeError(`there is no resource "${name}"; resources: ${[...this.#resources.keys()].join(", ")}`);
+    }
+    return entry;
+  }
+}

@@ -1,0 +1,75 @@
+import { createReadStream } from "node:fs";
+import { parse } from "csv-parse";
+import { readCell } from "./dataverse/cells.ts";
+import { listedRows, type RowSource } from "./dataverse/row-source.ts";
+import { type Cells, type CellValue, type Column, isLookup, type Table } from "./dataverse/schema.ts";
+import { guidOf } from "./random.ts";
+
+/** A contacts file that cannot be used; the message says where and why. */
+export class ContactsFileError extends Error {
+  readonly code = "ContactsFile";
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "ContactsFileError";
+  }
+}
+
+/**
+ * Reads a CSV file whose first line names columns of the table. Empty cells are null; a row without an id gets one
+ * that is the same every time.
+ * @throws ContactsFileError
+ */
+export async function readContactsFile(file: string, table: Table, seed: number): Promise<RowSource> {
+  const rows: { id: string; cells: Cells }[] = [];
+  const parser = createReadStream(file).pipe(parse({ columns: true, bom: true, skip_empty_lines: true }));
+  try {
+    for await (const line of parser) rows.push(readRow(table, line as Record<string, string>, rows.length, seed));
+  } catch (cause) {
+    if (cause instanceof ContactsFileError) throw cause;
+    throw new ContactsFileError(
+      `${file}, row ${rows.length + 1}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
+  }
+  return listedRows(rows);
+}
+
+function readRow(
+  table: Table,
+  line: Record<string, string>,
+  index: number,
+  seed: number,
+): { id: string; cells: Cells } {
+  const cells: Record<string, CellValue> = { statecode: 0, statuscode: 1 };
+  let id = guidOf(seed, index);
+  for (const [name, text] of Object.entries(line)) {
+    const column = table.columns.find((one) => one.name === name);
+    if (column === undefined || isLookup(column)) {
+      throw new ContactsFileError(`column "${name}" is no plain column of the table "${table.name}"`);
+    }
+    if (text === "") continue;
+    if (name === table.primaryId) id = text.toLowerCase();
+    else cells[name] = readCell(table, column, fromText(column, text));
+  }
+  const person = [cells["firstname"], cells["lastname"]].filter((part) => typeof part === "string");
+  return { id, cells: { ...cells, fullname: person.join(" ") } };
+}
+
+function fromText(column: Column, text: string): unknown {
+  switch (column.type) {
+    case "Integer":
+    case "BigInt":
+    case "Decimal":
+    case "Double":
+    case "Money":
+    case "Picklist":
+    case "State":
+    case "Status":
+      return Number(text);
+    case "Boolean":
+      return text === "true" || text === "1";
+    default:
+      return text;
+  }
+}

@@ -1,0 +1,140 @@
+import type { CampaignBehaviour } from "../campaign/instance.ts";
+import type { Field, Resource } from "../campaign/schema.ts";
+import type { WriteEntry } from "../campaign/write-log.ts";
+import type { TrafficCounters } from "../counters.ts";
+import type { Cells, Column, Table } from "../dataverse/schema.ts";
+import type { ProtectionSettings } from "../dataverse/service-protection.ts";
+import type { FaultRule, GateState, Side } from "../faults.ts";
+
+/** A Dataverse row as the control API shows it. */
+export interface ControlRow {
+  readonly id: string;
+  readonly version: number;
+  /** Milliseconds since 1970. */
+  readonly createdOn: number;
+  readonly modifiedOn: number;
+  /** By column logical name; a lookup is `{table, id}`. Empty cells are left out. */
+  readonly cells: Cells;
+}
+
+/** A row to insert. Without an id it gets one. */
+export interface NewRow {
+  readonly id?: string;
+  readonly cells: Cells;
+}
+
+export interface RowUpdate {
+  readonly id: string;
+  readonly cells: Cells;
+}
+
+/** Changes of many rows in one call: the same cells for all, with `{n}` in text replaced by a running number. */
+export interface ManyChanges {
+  readonly table: string;
+  /** How many rows, in order of position, from `skip` on. */
+  readonly count: number;
+  readonly skip?: number;
+  readonly operation: "update" | "delete";
+  readonly cells?: Cells;
+}
+
+/** A Campaign record as the control API shows it. Empty fields are left out; a link is the target's first key or `#number`. */
+export interface ControlRecord {
+  readonly id: number;
+  readonly created: number;
+  readonly lastModified: number;
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+export interface SandboxCounters {
+  readonly dataverse: TrafficCounters;
+  readonly campaign: TrafficCounters & { readonly engineCalls: number };
+}
+
+export type Credentials = { readonly tenantId: string; readonly clientId: string; readonly clientSecret: string };
+
+/**
+ * What tests may see and do, beyond what the two services let their callers. The same methods work in process and,
+ * as `POST /control/<method>` with a JSON object of the named arguments, over HTTP; lists that may be long are
+ * streams of JSON lines there. Setting something that is so already does nothing.
+ * Bad input is refused with a ControlError (HTTP 400) that says what is wrong.
+ */
+export interface SandboxControl {
+  // Dataverse
+  tables(): Promise<readonly Table[]>;
+  addTable(input: { table: Table }): Promise<void>;
+  /** Drops what is there under this name before it adds. Tokens of the table stay valid unless `expireTokens`. */
+  setColumn(input: { table: string; column: Column; expireTokens?: boolean }): Promise<void>;
+  /** `expireTokens` is true when left out: delta links that select the column could not be served anyway. */
+  dropColumn(input: { table: string; column: string; expireTokens?: boolean }): Promise<void>;
+  setChangeTracking(input: { table: string; enabled: boolean }): Promise<void>;
+  setAlternateKeys(input: { table: string; keys: readonly (readonly string[])[] }): Promise<void>;
+  rows(input: { table: string }): AsyncIterable<ControlRow>;
+  row(input: { table: string; id: string }): Promise<ControlRow | undefined>;
+  countRows(input: { table: string }): Promise<number>;
+  insertRows(input: { table: string; rows: readonly NewRow[] }): Promise<readonly string[]>;
+  /** A row that is not there is an error. */
+  updateRows(input: { table: string; rows: readonly RowUpdate[] }): Promise<void>;
+  /** Rows that are not there are passed over; returns how many were deleted. */
+  deleteRows(input: { table: string; ids: readonly string[] }): Promise<number>;
+  /** Returns the ids in order. */
+  changeMany(input: ManyChanges): Promise<readonly string[]>;
+  /** Refuses every delta token given out until now; of one table, or of all. */
+  expireDeltaTokens(input: { table?: string }): Promise<void>;
+  setServiceProtection(input: Partial<ProtectionSettings>): Promise<ProtectionSettings>;
+
+  // Campaign
+  resources(): Promise<readonly Resource[]>;
+  addResource(input: { resource: Resource }): Promise<void>;
+  setField(input: { resource: string; field: Field }): Promise<void>;
+  dropField(input: { resource: string; field: string }): Promise<void>;
+  records(input: { resource: string }): AsyncIterable<ControlRecord>;
+  /** Every record with this value of the resource's first identification key. */
+  findRecords(input: { resource: string; key: string }): Promise<readonly ControlRecord[]>;
+  countRecords(input: { resource: string }): Promise<number>;
+  /** As a person in Campaign would; returns the numbers of the new records. */
+  insertRecords(input: {
+    resource: string;
+    records: readonly Readonly<Record<string, unknown>>[];
+  }): Promise<readonly number[]>;
+  updateRecord(input: { resource: string; key: string; values: Readonly<Record<string, unknown>> }): Promise<void>;
+  /** Returns how many were deleted. */
+  deleteRecords(input: { resource: string; keys: readonly string[] }): Promise<number>;
+  setCampaignBehaviour(input: Partial<CampaignBehaviour>): Promise<CampaignBehaviour>;
+  /** All PKeys given out so far no longer name anything. */
+  rotatePKeys(): Promise<void>;
+  /** Every write of one key, oldest first. */
+  writes(input: { resource: string; key: string }): Promise<readonly WriteEntry[]>;
+  allWrites(input: {
+    resource: string;
+  }): AsyncIterable<{ readonly key: string; readonly entries: readonly WriteEntry[] }>;
+  setWriteLog(input: { enabled: boolean }): Promise<void>;
+  clearWriteLog(): Promise<void>;
+
+  // Both sides
+  counters(): Promise<SandboxCounters>;
+  resetCounters(): Promise<void>;
+  /** Returns the rule's id. */
+  addFault(input: FaultRule): Promise<string>;
+  removeFault(input: { id: string }): Promise<void>;
+  clearFaults(): Promise<void>;
+  /** The rules in force, and how many requests each has met. */
+  faults(): Promise<readonly { readonly id: string; readonly met: number; readonly rule: FaultRule }[]>;
+  /** Opens, pauses or breaks one side. */
+  setGate(input: { side: Side; state: GateState }): Promise<void>;
+  /** From now on only this secret is accepted; tokens stay valid until they expire. */
+  setClientSecret(input: { side: Side; clientSecret: string }): Promise<void>;
+  /** Tokens given out so far are refused from now on. */
+  expireAccessTokens(input: { side: Side }): Promise<void>;
+  setTokenLifetime(input: { side: Side; seconds: number }): Promise<void>;
+}
+
+/** What was asked for cannot be done; the message says why. */
+export class ControlError extends Error {
+  readonly code = "SandboxControl";
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "ControlError";
+  }
+}

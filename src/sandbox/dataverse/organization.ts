@@ -1,0 +1,212 @@
+import { deltaTokenExpired, keyTaken, noRow, noRowByKey } from "./errors.ts";
+import type { RowSource } from "./row-source.ts";
+import type { Cells, CellValue, Column, Table } from "./schema.ts";
+import { type Row, TableStore, VersionClock } from "./table-store.ts";
+
+interface TableEntry {
+  schema: Table;
+  readonly store: TableStore;
+  readonly source: RowSource;
+  /** Delta tokens older than this are refused. */
+  oldestToken: number;
+  /** Alternate key → key values → id; built at the first use of a key. */
+  readonly keyIndexes: Map<string, Map<string, string>>;
+}
+
+const firstVersion = 1_000_000;
+const separator = "\u0000";
+
+/** One Dataverse organisation: its tables, its rows, and the rules that hold whoever writes. */
+export class Organization {
+  readonly organizationId: string;
+  readonly businessUnitId: string;
+  readonly userId: string;
+  readonly clock = new VersionClock(firstVersion);
+  /** Grows with every change of the schema; the global metadata version. */
+  schemaVersion = 1;
+  /** Days that a delta token lives (organization.ExpireChangeTrackingInDays). */
+  expireChangeTrackingInDays = 7;
+  readonly #tables = new Map<string, TableEntry>();
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+
+  constructor(ids: { organizationId: string; businessUnitId: string; userId: string }, now: () => number) {
+    this.organizationId = ids.organizationId;
+    this.businessUnitId = ids.businessUnitId;
+    this.userId = ids.userId;
+    this.now = now;
+  }
+
+  addTable(schema: Table, source: RowSource): void {
+    if (this.#tables.has(schema.name)) throw new RangeError(`table "${schema.name}" exists already`);
+    const store = new TableStore(source, this.clock, this.now());
+    this.#tables.set(schema.name, { schema, store, source, oldestToken: 0, keyIndexes: new Map() });
+    this.schemaVersion += 1;
+  }
+
+  tables(): readonly Table[] {
+    return [...this.#tables.values()].map((entry) => entry.schema);
+  }
+
+  table(name: string): Table | undefined {
+    return this.#tables.get(name)?.schema;
+  }
+
+  tableOfSet(entitySet: string): Table | undefined {
+    return this.tables().find((table) => table.entitySet === entitySet);
+  }
+
+  store(table: string): TableStore {
+    return this.#entry(table).store;
+  }
+
+  /** Replaces a table's columns or switches. Rows stay as they are; a column that is gone is no longer shown. */
+  changeTable(table: string, change: Partial<Pick<Table, "columns" | "changeTracking" | "keys">>): void {
+    const entry = this.#entry(table);
+    entry.schema = { ...entry.schema, ...change };
+    entry.keyIndexes.clear();
+    this.schemaVersion += 1;
+  }
+
+  /** Refuses every delta token of the table that was given out until now. */
+  expireDeltaTokens(table: string): void {
+    this.#entry(table).oldestToken = this.clock.next();
+  }
+
+  /** @throws DataverseRefusal 0x80044352 */
+  checkDeltaToken(table: string, version: number, issuedAt: number): void {
+    const lifetime = this.expireChangeTrackingInDays * 86_400_000;
+    if (version < this.#entry(table).oldestToken || this.now() - issuedAt > lifetime) throw deltaTokenExpired();
+  }
+
+  /** @throws DataverseRefusal when there is no such row */
+  row(table: string, id: string): Row {
+    const row = this.store(table).get(id);
+    if (row === undefined) throw noRow(table, id);
+    return row;
+  }
+
+  /** The id of the row with these key values. `columns` is one of the table's alternate keys. */
+  findByKey(table: string, columns: readonly string[], values: readonly string[]): string | undefined {
+    const { store, source } = this.#entry(table);
+    const wanted = values.join(separator);
+    const holds = (row: Row | undefined) =>
+      row !== undefined && keyValues(columns, row.cells)?.join(separator) === wanted;
+    const id = this.#index(table, columns).get(wanted);
+    if (id !== undefined && holds(store.get(id))) return id;
+    const index = sourceFinds(source, columns, values[0] ?? "") ?? -1;
+    const sourced = index >= 0 ? store.get(source.id(index)) : undefined;
+    return holds(sourced) ? sourced?.id : undefined;
+  }
+
+  idByKey(table: string, columns: readonly string[], values: readonly string[]): string {
+    const id = this.findByKey(table, columns, values);
+    if (id === undefined) throw noRowByKey(table);
+    return id;
+  }
+
+  /** Adds a row. @throws DataverseRefusal when an alternate key is taken */
+  insert(table: string, id: string, cells: Cells): Row {
+    return this.#write(table, id, this.#withDefaults(table, cells), undefined);
+  }
+
+  /** Changes the named cells of a row. */
+  update(table: string, id: string, cells: Cells): Row {
+    const known = this.row(table, id);
+    return this.#write(table, id, { ...known.cells, ...cells }, known);
+  }
+
+  delete(table: string, id: string): void {
+    if (!this.store(table).delete(id)) throw noRow(table, id);
+  }
+
+  /** The name to show for a lookup's target. */
+  nameOf(table: string, id: string): string | undefined {
+    const entry = this.#tables.get(table);
+    const name = entry?.store.get(id)?.cells[entry.schema.primaryName];
+    return typeof name === "string" ? name : undefined;
+  }
+
+  #write(table: string, id: string, cells: Cells, known: Row | undefined): Row {
+    const { schema, store, keyIndexes } = this.#entry(table);
+    const complete = table === "contact" ? { ...cells, fullname: fullName(cells) } : cells;
+    for (const columns of schema.keys) {
+      const key = keyValues(columns, complete);
+      if (key === undefined || (known !== undefined && sameKey(columns, known.cells, complete))) continue;
+      const holder = this.findByKey(table, columns, key);
+      if (holder !== undefined && holder !== id) throw keyTaken(columns);
+    }
+    const row = store.put(id, complete, this.now());
+    for (const [name, index] of keyIndexes) {
+      const columns = name.split(",");
+      const old = known === undefined ? undefined : keyValues(columns, known.cells);
+      if (old !== undefined) index.delete(old.join(separator));
+      const key = keyValues(columns, complete);
+      if (key !== undefined) index.set(key.join(separator), id);
+    }
+    return row;
+  }
+
+  #withDefaults(table: string, cells: Cells): Cells {
+    const defaults: Record<string, CellValue> = {};
+    for (const column of this.#entry(table).schema.columns) {
+      const value = defaultOf(column);
+      if (value !== null) defaults[column.name] = value;
+    }
+    return { ...defaults, ownerid: { table: "systemuser", id: this.userId }, ...cells };
+  }
+
+  /** All rows by key; without those of the source where the source finds its own. */
+  #index(table: string, columns: readonly string[]): Map<string, string> {
+    const { store, source, keyIndexes } = this.#entry(table);
+    const name = columns.join(",");
+    const known = keyIndexes.get(name);
+    if (known !== undefined) return known;
+    const index = new Map<string, string>();
+    const rows = sourceFinds(source, columns, "") === undefined ? store.scan(0) : store.changedRows();
+    for (const row of rows) {
+      const key = keyValues(columns, row.cells);
+      if (key !== undefined) index.set(key.join(separator), row.id);
+    }
+    keyIndexes.set(name, index);
+    return index;
+  }
+
+  #entry(table: string): TableEntry {
+    const entry = this.#tables.get(table);
+    if (entry === undefined)
+      throw new RangeError(`there is no table "${table}"; tables: ${[...this.#tables.keys()].join(", ")}`);
+    return entry;
+  }
+}
+
+function defaultOf(column: Column): CellValue {
+  if (column.type === "State") return 0;
+  if (column.type === "Status") return 1;
+  return column.type === "Boolean" ? false : null;
+}
+
+function fullName(cells: Cells): CellValue {
+  const name = [cells["firstname"], cells["lastname"]].filter((part) => typeof part === "string" && part !== "");
+  return name.length === 0 ? null : name.join(" ");
+}
+
+/** The key's values as text, or undefined when one is empty: such a row has no key. */
+function keyValues(columns: readonly string[], cells: Cells): string[] | undefined {
+  const values: string[] = [];
+  for (const column of columns) {
+    const value = cells[column] ?? null;
+    if (value === null) return undefined;
+    values.push(typeof value === "object" ? value.id : String(value));
+  }
+  return values;
+}
+
+function sourceFinds(source: RowSource, columns: readonly string[], value: string): number | undefined {
+  const column = columns[0];
+  return columns.length === 1 && column !== undefined ? source.find?.(column, value) : undefined;
+}
+
+function sameKey(columns: readonly string[], before: Cells, after: Cells): boolean {
+  return keyValues(columns, before)?.join(separator) === keyValues(columns, after)?.join(separator);
+}

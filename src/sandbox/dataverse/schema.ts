@@ -1,0 +1,82 @@
+/** Table and column definitions, in the terms of Dataverse's metadata. */
+
+export const columnTypes = [
+  "Uniqueidentifier",
+  "String",
+  "Memo",
+  "Integer",
+  "BigInt",
+  "Decimal",
+  "Double",
+  "Money",
+  "Boolean",
+  "DateTime",
+  "Picklist",
+  "State",
+  "Status",
+  "MultiSelectPicklist",
+  "Lookup",
+  "Customer",
+  "Owner",
+] as const;
+export type ColumnType = (typeof columnTypes)[number];
+
+export interface Choice {
+  readonly value: number;
+  readonly label: string;
+}
+
+export interface Column {
+  /** Logical name, lower case. */
+  readonly name: string;
+  readonly type: ColumnType;
+  readonly label?: string;
+  /** String and Memo. */
+  readonly maxLength?: number;
+  /** Picklist, State, Status, MultiSelectPicklist; and Boolean's two labels. */
+  readonly options?: readonly Choice[];
+  /** DateTime. */
+  readonly dateTimeBehavior?: "UserLocal" | "DateOnly" | "TimeZoneIndependent";
+  readonly dateTimeFormat?: "DateOnly" | "DateAndTime";
+  /** Lookup, Customer, Owner: logical names of tables. */
+  readonly targets?: readonly string[];
+  /** The service sets it; a write that names it is ignored or refused as Dataverse does. */
+  readonly readOnly?: boolean;
+}
+
+export interface Table {
+  /** Logical name. */
+  readonly name: string;
+  readonly entitySet: string;
+  readonly primaryId: string;
+  readonly primaryName: string;
+  readonly changeTracking: boolean;
+  /** Alternate keys: each a list of column names. */
+  readonly keys: readonly (readonly string[])[];
+  readonly columns: readonly Column[];
+}
+
+export interface LookupValue {
+  readonly table: string;
+  readonly id: string;
+}
+
+/** null: empty. A multi-select list is a comma-separated string, as on the wire. */
+export type CellValue = string | number | boolean | null | LookupValue;
+
+/** Column logical name → value; a column left out is null. */
+export type Cells = Readonly<Record<string, CellValue>>;
+
+export function isLookup(column: Column): boolean {
+  return column.type === "Lookup" || column.type === "Customer" || column.type === "Owner";
+}
+
+/** The property under which a row carries the column: `_name_value` for lookups. */
+export function propertyOf(column: Column): string {
+  return isLookup(column) ? `_${column.name}_value` : column.name;
+}
+
+/** The single-valued navigation property for one target: `parentcustomerid_account`, or the bare name with one target. */
+export function navigationProperty(column: Column, target: string): string {
+  return (column.targets?.length ?? 1) > 1 && column.type !== "Owner" ? `${column.name}_${target}` : column.name;
+}
