@@ -51,10 +51,14 @@ export function parseFilters(answer: unknown): readonly ResourceFilter[] {
   return filters;
 }
 
-/** `type` is the notion, `resType` the technical type: `string`, `long`, `datetime`, ... */
+/**
+ * `type` is the notion, `resType` the technical type: `string`, `long`, `datetime`, ... An enumeration is taken and given
+ * by its values' names, whatever it is stored as.
+ */
 function fieldType(type: string, rawType: string): CampaignFieldType {
   if (type === "link") return "link";
   if (type === "collection") return "other";
+  if (type === "enumeration") return "string";
   return technicalTypes[rawType.toLowerCase()] ?? technicalTypes[type.toLowerCase()] ?? "other";
 }
 
@@ -63,7 +67,6 @@ const technicalTypes: Readonly<Record<string, CampaignFieldType>> = {
   memo: "string",
   html: "string",
   uuid: "string",
-  enumeration: "string",
   byte: "integer",
   short: "integer",
   long: "integer",

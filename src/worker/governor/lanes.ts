@@ -15,7 +15,7 @@ const weights = {
 
 export type Lane = keyof typeof weights;
 
-interface Queue<T> {
+interface Queue<T extends object> {
   readonly weight: number;
   /** In the order of arrival. */
   readonly waiting: Set<T>;
@@ -23,8 +23,8 @@ interface Queue<T> {
   pass: number;
 }
 
-/** Waiters in lanes, taken by stride scheduling (Waldspurger and Weihl, 1995). */
-export class Lanes<T> {
+/** Waiters in lanes, told apart by identity, taken by stride scheduling (Waldspurger and Weihl, 1995). */
+export class Lanes<T extends object> {
   readonly #queues = new Map<Lane, Queue<T>>();
   #size = 0;
   #pass = 0;

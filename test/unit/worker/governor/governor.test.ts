@@ -21,7 +21,10 @@ const arbitraryCalls = fc.constantFrom(30, longestCallMs).chain((longestMs) =>
       toServerMs: fc.nat(400),
       executionMs: fc.integer({ min: 10, max: longestMs }),
       toClientMs: fc.nat(longestMs === 30 ? 10 : 400),
-      throttledForSeconds: fc.option(fc.integer({ min: 0, max: 60 }), { freq: 60, nil: undefined }),
+      throttledForSeconds: fc.oneof(
+        { weight: 199, arbitrary: fc.constant(undefined) },
+        { weight: 1, arbitrary: fc.integer({ min: 0, max: 60 }) },
+      ),
     }),
     { minLength: 100, maxLength: 400 },
   ),
