@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Clock, sleep, systemClock } from "./clock.ts";
 import { apiErrorFrom, ConnectionError } from "./errors.ts";
 import {
@@ -298,6 +299,8 @@ interface ListBody<T> {
 async function textOf(body: Readable): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of body) chunks.push(chunk);
+  // undici frees the connection one turn after the body's end; a call sent before that would open another.
+  await nextTurn();
   return Buffer.concat(chunks).toString("utf8");
 }
 

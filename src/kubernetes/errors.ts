@@ -54,9 +54,14 @@ export function isNotFound(error: unknown): error is ApiError {
   return error instanceof ApiError && error.status === 404;
 }
 
-/** A precondition failed: the object is another, or was changed meanwhile, or a field is owned by another manager. */
+/**
+ * A precondition failed: the object is another, or was changed meanwhile, or a field is owned by another manager.
+ * A patch or apply with another object's uid is refused as an invalid change of metadata.uid (seen on 1.36), not with 409.
+ */
 export function isConflict(error: unknown): error is ApiError {
-  return error instanceof ApiError && error.status === 409 && error.reason !== "AlreadyExists";
+  if (!(error instanceof ApiError)) return false;
+  if (error.status === 409) return error.reason !== "AlreadyExists";
+  return error.status === 422 && error.details?.causes?.some(({ field }) => field === "metadata.uid") === true;
 }
 
 export function isAlreadyExists(error: unknown): error is ApiError {
@@ -74,7 +79,7 @@ export function isForbidden(error: unknown): error is ApiError {
 
 /** The object breaks its schema, a CEL rule or an admission policy: writing it again cannot help. */
 export function isInvalid(error: unknown): error is ApiError {
-  return error instanceof ApiError && (error.status === 422 || error.status === 400);
+  return error instanceof ApiError && (error.status === 422 || error.status === 400) && !isConflict(error);
 }
 
 /** Reads a refusal. `body` is a `Status` object as text, or whatever a proxy in between said. */

@@ -151,32 +151,3 @@ function statusJson(code: number, reason: string): string {
     message: "from the fault proxy",
   });
 }
-
-/** A plain TCP relay that counts connections, so that TLS stays between the client and the real server. */
-export async function startCountingRelay(host: string, port: number) {
-  const { connect } = await import("node:net");
-  let accepted = 0;
-  const sockets = new Set<Socket>();
-  const server = createTcpServer((incoming) => {
-    accepted += 1;
-    const outgoing = connect(port, host);
-    for (const socket of [incoming, outgoing]) {
-      sockets.add(socket);
-      socket.on("error", () => socket.destroy());
-      socket.on("close", () => sockets.delete(socket));
-    }
-    incoming.pipe(outgoing).pipe(incoming);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  // A TCP server on a port has an AddressInfo.
-  const address = server.address() as AddressInfo;
-  return {
-    port: address.port,
-    accepted: () => accepted,
-    open: () => sockets.size / 2,
-    stop: async () => {
-      for (const socket of sockets) socket.destroy();
-      await new Promise<void>((resolve) => server.close(() => resolve()));
-    },
-  };
-}

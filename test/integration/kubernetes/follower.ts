@@ -3,8 +3,8 @@ import type { Cached } from "../../../src/kubernetes/cache.ts";
 import type { Informer } from "../../../src/kubernetes/informer.ts";
 import type { KubernetesObject } from "../../../src/kubernetes/objects.ts";
 
-export interface Follower<T extends Cached = KubernetesObject> {
-  informer: Informer<T>;
+export interface Follower<T extends Cached = KubernetesObject, Index extends string = never> {
+  informer: Informer<T, Index>;
   /** What one knows who only listens to the events. */
   told: Map<string, T>;
   /** Events that make no sense: an add of what is there, a delete or update of what is not. */
@@ -12,7 +12,7 @@ export interface Follower<T extends Cached = KubernetesObject> {
   stop(): Promise<void>;
 }
 
-export function follow<T extends Cached>(informer: Informer<T>): Follower<T> {
+export function follow<T extends Cached, Index extends string>(informer: Informer<T, Index>): Follower<T, Index> {
   const told = new Map<string, T>();
   const complaints: string[] = [];
   informer.cache.subscribe((event) => {
