@@ -34,15 +34,13 @@ export interface RunningNode {
   readonly logs: string;
   /** The pid, as this machine sees it, of a process in the node's namespaces: `nsenter --target PID --net`. */
   readonly pid: number;
-  /** Makes the image in an archive (`docker save`'s format) known to the node. */
-  importImage(archivePath: string): Promise<void>;
 }
 
 const startSeconds = 180;
 
 /**
  * Starts a node, or finds it where it runs already; resolves when pods can be placed.
- * @throws ClusterError NotSupported, NodeEnded, NotReady
+ * @throws ClusterError NotSupported, InUse, NodeEnded, NotReady
  */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
   if (process.platform !== "linux" || process.getuid?.() !== 0) {
@@ -54,7 +52,11 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   mkdirSync(stateRoot, { recursive: true });
   const unlock = await lock(join(stateRoot, `${options.name}.lock`), () => {});
   try {
-    const running = findNode(options.name, options.nodeBinaries);
+    const running = findNode(options.name);
+    if (running !== undefined && options.bound) {
+      const way = "wait until it has ended, or end it: npm run stop -- --name";
+      throw new ClusterError("InUse", `The node ${options.name} belongs to another process: ${way} ${options.name}`);
+    }
     if (running !== undefined) return running;
     await removeNode(options.name); // What a crash may have left.
     return await startNew(options);
@@ -64,7 +66,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
 }
 
 /** The node of this name, if it runs and is ready. */
-export function findNode(name: string, nodeBinaries: string): RunningNode | undefined {
+export function findNode(name: string): RunningNode | undefined {
   const layout = nodeLayout(name);
   const { keeper, init } = readProcessRecord(layout.processes) ?? {};
   if (keeper === undefined || init === undefined || !lives(keeper) || !lives(init)) return undefined;
@@ -74,11 +76,16 @@ export function findNode(name: string, nodeBinaries: string): RunningNode | unde
     kubeconfigPath: layout.kubeconfig,
     logs: layout.logs,
     pid: init.pid,
-    importImage: async (archivePath) => {
-      const client = [join(nodeBinaries, "ctr"), "--address", layout.containerdSocket, "--namespace", "k8s.io"];
-      await runTool([...client, "images", "import", archivePath]);
-    },
   };
+}
+
+/**
+ * Makes the image in an archive (`docker save`'s format) known to the node.
+ * @throws ClusterError ToolFailed
+ */
+export async function importImage(name: string, nodeBinaries: string, archivePath: string): Promise<void> {
+  const client = [join(nodeBinaries, "ctr"), "--address", nodeLayout(name).containerdSocket, "--namespace", "k8s.io"];
+  await runTool([...client, "images", "import", archivePath]);
 }
 
 /** Ends the node and removes all that it left on this machine. Does nothing if there is none. */
@@ -103,7 +110,7 @@ async function startNew(options: NodeOptions): Promise<RunningNode> {
   keeper.unref();
   const deadline = performance.now() + startSeconds * 1000;
   for (;;) {
-    const running = findNode(options.name, options.nodeBinaries);
+    const running = findNode(options.name);
     if (running !== undefined) return running;
     const ended = keeper.pid === undefined || identify(keeper.pid) === undefined;
     if (ended || performance.now() > deadline) {

@@ -16,9 +16,11 @@ export interface BuildJob {
   readonly tags?: string;
 }
 
-/** The sets of binaries: each is built, checked and replaced as one. */
-export const binarySets = ["control-plane", "node", "helm"] as const;
-export type BinarySet = (typeof binarySets)[number];
+/**
+ * Each set is built, checked and replaced as one: an API server alone (with kubectl, as KUBEBUILDER_ASSETS has it),
+ * what a node needs besides, what every cluster is used with, and kind.
+ */
+export type BinarySet = "control-plane" | "node" | "tools" | "kind";
 
 const kubernetesVersion = "1.36.3";
 const helmVersion = "4.3.1";
@@ -69,13 +71,15 @@ export const recipes: Readonly<Record<BinarySet, readonly BuildJob[]>> = {
     { module: "dns", packages: { coredns: "cluster/dns" } },
     { module: "pause", packages: { pause: "cluster/pause" } },
   ],
-  helm: [
+  tools: [
+    kubernetesJob("kubectl"),
     {
       module: "helm",
       packages: { helm: "helm.sh/helm/v4/cmd/helm" },
       linkerFlags: [`-X helm.sh/helm/v4/internal/version.version=v${helmVersion}`],
     },
   ],
+  kind: [{ module: "kind", packages: { kind: "sigs.k8s.io/kind" } }],
 };
 
 /** The folder of a Go module of ours. */

@@ -2,6 +2,7 @@
  * One control plane for all integration tests. A test makes a namespace of its own, or starts its own control plane
  * (cluster/control-plane.ts) when it breaks the API server.
  */
+import { join } from "node:path";
 import type { TestProject } from "vitest/node";
 import { controlPlaneBinaries } from "../../cluster/binaries.ts";
 import { startControlPlane } from "../../cluster/control-plane.ts";
@@ -10,11 +11,15 @@ declare module "vitest" {
   interface ProvidedContext {
     /** The path of a kubeconfig that signs in as system:masters. */
     kubeconfig: string;
+    /** The path of kubectl. */
+    kubectl: string;
   }
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const controlPlane = await startControlPlane({ binaries: await controlPlaneBinaries(process.env, console.log) });
+  const binaries = await controlPlaneBinaries(process.env, console.log);
+  const controlPlane = await startControlPlane({ binaries });
   project.provide("kubeconfig", controlPlane.kubeconfigPath);
+  project.provide("kubectl", join(binaries, "kubectl"));
   return () => controlPlane.stop();
 }

@@ -108,7 +108,7 @@ describe("a node leaves nothing behind", () => {
     process.kill(record?.keeper.pid ?? 0, "SIGKILL");
     await vi.waitFor(() => expect(traces()["processes"]).toEqual([]), waiting);
     expect(traces()["mounts"]).toEqual([]);
-    expect(findNode(name, folders.nodeBinaries)).toBeUndefined();
+    expect(findNode(name)).toBeUndefined();
     await stopNode(name);
     expect(traces()).toEqual(nothing);
   });

@@ -9,7 +9,7 @@ const waiting = { timeout: 60_000, interval: 250 };
 const config = new KubeConfig();
 config.loadFromFile(inject("kubeconfig"));
 const core = config.makeApiClient(CoreV1Api);
-const kubectl = [`${inject("binaries").controlPlane}/kubectl`, "--kubeconfig", inject("kubeconfig"), "-n", namespace];
+const kubectl = [inject("kubectl"), "--kubeconfig", inject("kubeconfig"), "-n", namespace];
 
 /** Serves what it finds: whom it runs as, what it reads back from the volume, what the API server and its own Service say. */
 const program = `

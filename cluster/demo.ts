@@ -1,0 +1,122 @@
+/** What `npm start` puts on a cluster: the operator with its sandbox, and workflows to try. */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Report } from "./build.ts";
+import { ClusterError } from "./errors.ts";
+import { projectFolder } from "./image.ts";
+import type { RunStep } from "./steps.ts";
+import type { Target, TargetImage } from "./target.ts";
+import { runTool } from "./tool.ts";
+
+export interface Demo {
+  readonly target: Target;
+  readonly kubectl: string;
+  readonly helm: string;
+}
+
+export const release = "integration-workflow";
+const examples = `${projectFolder}examples/sandbox`;
+const settleSeconds = 180;
+const secondsBetweenLooks = 2;
+
+/** Installs or upgrades the operator, and makes the workflows of examples/sandbox and the Secrets they name. */
+export async function installDemo(demo: Demo, image: TargetImage, step: RunStep): Promise<void> {
+  const chart = `${projectFolder}charts/integration-workflow-operator`;
+  const values = {
+    "image.repository": image.repository,
+    "image.tag": image.tag,
+    "image.pullPolicy": "IfNotPresent",
+    "sandbox.enabled": "true",
+  };
+  const sets = Object.entries(values).flatMap(([key, value]) => [
+    key === "sandbox.enabled" ? "--set" : "--set-string",
+    `${key}=${value}`,
+  ]);
+  const install = ["upgrade", "--install", release, chart, "--namespace", release, "--create-namespace"];
+  await step("operator and sandbox (Helm chart)", () =>
+    runTool([demo.helm, ...demo.target.helmFlags, ...install, ...sets, "--wait", "--timeout", "5m"]),
+  );
+  await step("workflows and their Secrets (examples/sandbox)", () => kubectl(demo, "apply", "--filename", examples));
+}
+
+/** Takes the workflows, the operator and the sandbox away; for clusters that are not ours to delete. */
+export async function uninstallDemo(demo: Demo, step: RunStep): Promise<void> {
+  await step("workflows deleted", () =>
+    kubectl(demo, "delete", "--ignore-not-found", "--wait", "--filename", examples),
+  );
+  await step("operator and sandbox uninstalled", () =>
+    runTool([
+      demo.helm,
+      ...demo.target.helmFlags,
+      "uninstall",
+      release,
+      "--namespace",
+      release,
+      "--ignore-not-found",
+      "--wait",
+    ]),
+  );
+}
+
+/**
+ * Waits until every workflow that was asked to run says RUNNING and has nothing left to write, and reports each change.
+ * @throws ClusterError WorkflowFailed, with the workflow's own words
+ */
+export async function watchWorkflows(demo: Demo, step: RunStep): Promise<void> {
+  await step("workflows run", async (report) => {
+    const deadline = performance.now() + settleSeconds * 1000;
+    const said = new Map<string, string>();
+    for (;;) {
+      const workflows = await listWorkflows(demo);
+      for (const workflow of workflows) sayOnce(workflow, said, report);
+      if (workflows.every(isSettled)) return;
+      if (performance.now() > deadline) {
+        report(`not all have settled after ${settleSeconds} s; they go on: the table below tells how far they are`);
+        return;
+      }
+      await delay(secondsBetweenLooks * 1000);
+    }
+  });
+}
+
+/** The table of workflows, as `kubectl get iw` prints it. */
+export async function workflowTable(demo: Demo): Promise<string> {
+  return kubectl(demo, "get", "integrationworkflows", "--all-namespaces");
+}
+
+/** The part of a workflow that is shown while waiting. */
+interface Workflow {
+  readonly metadata: { readonly name: string; readonly namespace: string };
+  readonly spec: { readonly state?: string };
+  readonly status?: {
+    readonly state?: string;
+    readonly backlog?: number;
+    readonly lastSyncTime?: string;
+    readonly failure?: { readonly reason?: string; readonly message?: string };
+  };
+}
+
+async function listWorkflows(demo: Demo): Promise<readonly Workflow[]> {
+  const text = await kubectl(demo, "get", "integrationworkflows", "--all-namespaces", "--output", "json");
+  return (JSON.parse(text) as { items: readonly Workflow[] }).items; // The CRD's schema has checked it.
+}
+
+function sayOnce({ metadata, status }: Workflow, said: Map<string, string>, report: Report): void {
+  const name = `${metadata.namespace}/${metadata.name}`;
+  const backlog = status?.backlog === undefined ? "" : `, ${status.backlog} records waiting to be written`;
+  const line = `${name} ${status?.state ?? "not yet seen by the operator"}${backlog}`;
+  if (said.get(name) !== line) report(line);
+  said.set(name, line);
+  if (status?.state === "FAILED") {
+    const { reason, message } = status.failure ?? {};
+    throw new ClusterError("WorkflowFailed", `Workflow ${name} is FAILED: ${reason}: ${message}`);
+  }
+}
+
+function isSettled({ spec, status }: Workflow): boolean {
+  if (spec.state !== "Running") return true;
+  return status?.state === "RUNNING" && status.lastSyncTime !== undefined && status.backlog === 0;
+}
+
+function kubectl({ kubectl: program, target }: Demo, ...args: readonly string[]): Promise<string> {
+  return runTool([program, ...target.kubectlFlags, ...args]);
+}
