@@ -1,4 +1,5 @@
 import { createReadStream } from "node:fs";
+import { pipeline } from "node:stream/promises";
 import { parse } from "csv-parse";
 import { readCell } from "./dataverse/cells.ts";
 import { listedRows, type RowSource } from "./dataverse/row-source.ts";
@@ -22,15 +23,14 @@ export class ContactsFileError extends Error {
  */
 export async function readContactsFile(file: string, table: Table, seed: number): Promise<RowSource> {
   const rows: { id: string; cells: Cells }[] = [];
-  const parser = createReadStream(file).pipe(parse({ columns: true, bom: true, skip_empty_lines: true }));
+  const parser = parse({ columns: true, bom: true, skip_empty_lines: true });
   try {
-    for await (const line of parser) rows.push(readRow(table, line as Record<string, string>, rows.length, seed));
+    await pipeline(createReadStream(file), parser, async (lines: AsyncIterable<Readonly<Record<string, string>>>) => {
+      for await (const line of lines) rows.push(readRow(table, line, rows.length, seed));
+    });
   } catch (cause) {
-    if (cause instanceof ContactsFileError) throw cause;
-    throw new ContactsFileError(
-      `${file}, row ${rows.length + 1}: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    );
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ContactsFileError(`contacts file ${file}, after ${rows.length} rows: ${reason}`, { cause });
   }
   return listedRows(rows);
 }
@@ -46,7 +46,7 @@ function readRow(
   for (const [name, text] of Object.entries(line)) {
     const column = table.columns.find((one) => one.name === name);
     if (column === undefined || isLookup(column)) {
-      throw new ContactsFileError(`column "${name}" is no plain column of the table "${table.name}"`);
+      throw new RangeError(`column "${name}" is no plain column of the table "${table.name}"`);
     }
     if (text === "") continue;
     if (name === table.primaryId) id = text.toLowerCase();

@@ -38,9 +38,9 @@ export async function listenSide(parts: SideParts, address: ListenAddress): Prom
 
 /** Starts a fastify server and tells where it is. */
 export async function listen(app: FastifyInstance, address: ListenAddress): Promise<Listener> {
-  await app.listen({ port: address.port, host: address.host ?? "::" });
-  const bound = app.addresses()[0];
-  const port = bound?.port ?? address.port;
+  await bind(app, address);
+  const bound = app.server.address();
+  const port = bound !== null && typeof bound === "object" ? bound.port : address.port;
   const host = address.host ?? "127.0.0.1";
   return {
     url: `http://${host.includes(":") ? `[${host}]` : host}:${port}`,
@@ -48,6 +48,17 @@ export async function listen(app: FastifyInstance, address: ListenAddress): Prom
       await app.close();
     },
   };
+}
+
+/** Without a host: every address, IPv6 included where the machine has it. */
+async function bind(app: FastifyInstance, { host, port }: ListenAddress): Promise<void> {
+  try {
+    await app.listen({ port, host: host ?? "::" });
+  } catch (error) {
+    const noIpv6 = error instanceof Error && "code" in error && error.code === "EAFNOSUPPORT";
+    if (host !== undefined || !noIpv6) throw error;
+    await app.listen({ port, host: "0.0.0.0" });
+  }
 }
 
 async function serve(parts: SideParts, request: FastifyRequest, reply: FastifyReply): Promise<void> {

@@ -41,12 +41,7 @@ export function recordJson(
   return json;
 }
 
-export function fieldJson(
-  instance: CampaignInstance,
-  base: UrlBase,
-  record: CampaignRecord,
-  field: Field,
-): unknown {
+export function fieldJson(instance: CampaignInstance, base: UrlBase, record: CampaignRecord, field: Field): unknown {
   switch (field.name) {
     case "created":
       return campaignTime(record.created);

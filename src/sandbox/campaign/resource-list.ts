@@ -42,9 +42,7 @@ export function listRecords(
       : sortedPage(instance, base, resource, path, query, order, after, lines);
   const field = path.field === undefined ? undefined : fieldOf(resource, base, path.field);
   const content = records.map((record) =>
-    field === undefined
-      ? recordJson(instance, base, resource, record)
-      : fieldJson(instance, base, record, field),
+    field === undefined ? recordJson(instance, base, resource, record) : fieldJson(instance, base, record, field),
   );
   const url = [
     resourceUrl(base, resource.name),

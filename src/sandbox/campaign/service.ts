@@ -192,8 +192,13 @@ export class CampaignService {
   }
 }
 
+/** Adobe's own client writes a relative URL as one segment (`profileAndServices%2Fprofile`): such an endpoint is split again. */
 function pathSegments(path: string): string[] {
   return path
+    .replace(
+      /^(\/[^/]+\/campaign\/)([^/]*%2F[^/]*)$/i,
+      (_, base: string, rest: string) => base + decodeURIComponent(rest),
+    )
     .split("/")
     .filter((part) => part !== "")
     .map((part) => {

@@ -7,7 +7,7 @@ import type { SandboxControl } from "./interface.ts";
 
 const object = (properties: TProperties) => Type.Object(properties, { additionalProperties: false });
 const optional = <T extends TSchema>(schema: T) => Type.Optional(schema);
-const oneOf = (values: readonly string[]) => Type.Union(values.map((value) => Type.Literal(value)));
+const oneOf = (values: readonly string[]) => Type.Unsafe<string>({ type: "string", enum: [...values] });
 const text = Type.String({ minLength: 1 });
 const texts = Type.Array(text);
 const count = Type.Integer({ minimum: 0 });

@@ -1,0 +1,90 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+import { parseListenAddress } from "../telemetry/address.ts";
+import { createLogger, type LogLevel, logLevels } from "../telemetry/log.ts";
+import { shutdownSignal } from "../telemetry/shutdown.ts";
+import { defaultOptions, type SandboxOptions } from "./options.ts";
+import { runSandbox } from "./run.ts";
+
+interface Flags {
+  readonly dataverseAddress: string;
+  readonly campaignAddress: string;
+  readonly controlAddress: string;
+  readonly contacts: SandboxOptions["contacts"];
+  readonly seed: number;
+  readonly tenantId: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
+  readonly tokenLifetime: number;
+  readonly campaignOrganization: string;
+  readonly keyField: string;
+  readonly logLevel: LogLevel;
+}
+
+/** `integration-workflow sandbox`. Every flag can also be set as INTEGRATION_WORKFLOW_<FLAG>. */
+export function sandboxCommand(): Command {
+  return new Command("sandbox")
+    .description("stand-ins of Dataverse and Adobe Campaign, so that everything runs without an account")
+    .addOption(flag("--dataverse-address <address>", "where Dataverse and its token endpoint listen", ":8081"))
+    .addOption(flag("--campaign-address <address>", "where Campaign and IMS listen", ":8082"))
+    .addOption(
+      flag("--control-address <address>", "where the control API listens; 0 for none. Do not expose it", ":8083"),
+    )
+    .addOption(
+      flag(
+        "--contacts <file or number>",
+        "contacts to start with: a CSV file by Dataverse column names, or how many to make",
+        5000,
+      ).argParser(parseContacts),
+    )
+    .addOption(flag("--seed <number>", "the same seed makes the same contacts", 1).argParser(parseCount))
+    .addOption(flag("--tenant-id <id>", "the tenant that signs in to Dataverse", defaultOptions.tenantId))
+    .addOption(flag("--client-id <id>", "the application that signs in to both sides", defaultOptions.clientId))
+    .addOption(flag("--client-secret <secret>", "its secret", defaultOptions.clientSecret))
+    .addOption(flag("--token-lifetime <seconds>", "how long access tokens live", 3599).argParser(parseCount))
+    .addOption(
+      flag("--campaign-organization <id>", "the organisation in Campaign's URLs", defaultOptions.campaignOrganization),
+    )
+    .addOption(flag("--key-field <name>", "the profile's identification key", defaultOptions.keyField))
+    .addOption(flag("--log-level <level>", "how much to log", "info").choices(logLevels))
+    .action(async (flags: Flags) => {
+      await runSandbox(optionsOf(flags), createLogger("sandbox", flags.logLevel), shutdownSignal());
+    });
+}
+
+function flag(flags: string, description: string, value: string | number): Option {
+  const name = /^--([a-z-]+)/.exec(flags)?.[1] ?? "";
+  return new Option(flags, description)
+    .default(value)
+    .env(`INTEGRATION_WORKFLOW_${name.toUpperCase().replaceAll("-", "_")}`);
+}
+
+function optionsOf(flags: Flags): Partial<SandboxOptions> {
+  return {
+    dataverseAddress: requiredAddress("--dataverse-address", flags.dataverseAddress),
+    campaignAddress: requiredAddress("--campaign-address", flags.campaignAddress),
+    controlAddress: parseListenAddress(flags.controlAddress),
+    contacts: flags.contacts,
+    seed: flags.seed,
+    tenantId: flags.tenantId,
+    clientId: flags.clientId,
+    clientSecret: flags.clientSecret,
+    tokenLifetimeSeconds: flags.tokenLifetime,
+    campaignOrganization: flags.campaignOrganization,
+    keyField: flags.keyField,
+  };
+}
+
+function requiredAddress(name: string, text: string): SandboxOptions["dataverseAddress"] {
+  const address = parseListenAddress(text);
+  if (address === undefined) throw new InvalidArgumentError(`${name} cannot be 0: the sandbox needs both sides`);
+  return address;
+}
+
+function parseContacts(text: string): SandboxOptions["contacts"] {
+  return /^\d+$/.test(text) ? Number(text) : { file: text };
+}
+
+function parseCount(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError(`"${text}" is not a whole number`);
+  return Number(text);
+}
