@@ -124,7 +124,7 @@ export class EventRecorder {
     const { name, namespace, uid, resourceVersion } = object.metadata;
     const { count } = series;
     const event = {
-      metadata: { generateName: `${name.slice(0, 200)}.`, namespace: namespace ?? "default" },
+      metadata: { generateName: `${name.slice(0, 200)}-`, namespace: namespace ?? "default" },
       eventTime: microTime(series.lastDate),
       reportingController,
       reportingInstance: cutToBytes(reportingInstance, 128),
