@@ -1,0 +1,32 @@
+/**
+ * Whether two JSON values say the same. The order of keys does not count, and a field that is undefined is one that is
+ * absent: that is how JSON writes it.
+ */
+export function sameJson(left: unknown, right: unknown): boolean {
+  if (Object.is(left, right)) return true;
+  if (typeof left !== "object" || typeof right !== "object" || left === null || right === null) return false;
+  if (Array.isArray(left) || Array.isArray(right)) {
+    if (!Array.isArray(left) || !Array.isArray(right) || left.length !== right.length) return false;
+    return left.every((entry, index) => sameJson(entry, right[index]));
+  }
+  const [one, other] = [new Map(Object.entries(left)), new Map(Object.entries(right))];
+  for (const key of new Set([...one.keys(), ...other.keys()])) {
+    if (!sameJson(one.get(key), other.get(key))) return false;
+  }
+  return true;
+}
+
+/** The one way to write a JSON value: keys in order, no white space. Equal by `sameJson` is equal text. */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map((entry) => canonicalJson(entry ?? null)).join(",")}]`;
+  if (!isRecord(value)) return JSON.stringify(value);
+  const fields = Object.entries(value)
+    .filter(([, entry]) => entry !== undefined)
+    .sort(([left], [right]) => (left < right ? -1 : 1))
+    .map(([key, entry]) => `${JSON.stringify(key)}:${canonicalJson(entry)}`);
+  return `{${fields.join(",")}}`;
+}
+
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,90 @@
+import { createHash } from "node:crypto";
+import type { WorkflowConfiguration } from "../api/configuration.ts";
+import type { IntegrationWorkflow } from "../api/integration-workflow.ts";
+import type { Manifest } from "../kubernetes/objects.ts";
+import { canonicalJson, isRecord, sameJson } from "./json.ts";
+import { ownerReference, ownLabels } from "./ownership.ts";
+import { configurationKey } from "./render.ts";
+import type { DeploymentSpec, PinContent, PinSeen } from "./snapshot.ts";
+
+/** Key of the pin with the rendered Deployment. */
+const deploymentKey = "deployment.json";
+
+/** Hex digits of the hash in a pin's name: name, dash and eight characters fit a label. */
+const hashLength = 8;
+
+/** Names that are tried when another content has the same short hash. */
+const mostSalts = 16;
+
+/** The full hash of what a run runs. Kept with the run, so that nobody can put another content under the same short name. */
+export function digestOf(content: PinContent): string {
+  return createHash("sha256").update(canonicalJson(content)).digest("hex");
+}
+
+/** The names that a content may have, in the order in which they are tried. */
+export function pinNames(workflowName: string, digest: string): readonly string[] {
+  return Array.from({ length: mostSalts }, (_, salt) => {
+    const hash = salt === 0 ? digest : createHash("sha256").update(`${salt}:${digest}`).digest("hex");
+    return `${workflowName}-${hash.slice(0, hashLength)}`;
+  });
+}
+
+/** Whether a pin holds what its name, and the run that uses it, say. */
+export function isTrue(pin: PinSeen, workflowName: string, digest: string | undefined): boolean {
+  if (pin.content === undefined) return false;
+  const actual = digestOf(pin.content);
+  return digest === undefined ? pinNames(workflowName, actual).includes(pin.metadata.name) : actual === digest;
+}
+
+/**
+ * The name to pin a content under: of a pin that holds the same, else the first that no other content has.
+ * @param pins the workflow's own
+ */
+export function pinNameFor(content: PinContent, workflowName: string, pins: readonly PinSeen[]): string {
+  const names = pinNames(workflowName, digestOf(content));
+  const held = new Map(pins.map((pin) => [pin.metadata.name, pin.content]));
+  const free = names.find((name) => !held.has(name) || sameJson(held.get(name), content));
+  // Sixteen collisions in a row do not happen; the create would fail, and be tried again.
+  return free ?? `${workflowName}-${digestOf(content).slice(0, hashLength)}`;
+}
+
+export function pinManifest(workflow: IntegrationWorkflow, name: string, content: PinContent): Manifest {
+  const manifest = {
+    metadata: {
+      name,
+      namespace: workflow.metadata.namespace,
+      labels: ownLabels(workflow),
+      ownerReferences: [ownerReference(workflow)],
+    },
+    immutable: true,
+    data: {
+      [configurationKey]: `${JSON.stringify(content.configuration, undefined, 2)}\n`,
+      [deploymentKey]: `${JSON.stringify(content.deployment, undefined, 2)}\n`,
+    },
+  };
+  return manifest;
+}
+
+/** @returns undefined for data that no operator wrote */
+export function readPin(data: Readonly<Record<string, string>> | undefined): PinContent | undefined {
+  const configuration = parsed(data?.[configurationKey]);
+  const deployment = parsed(data?.[deploymentKey]);
+  if (!isRecord(configuration) || !isRecord(deployment)) return undefined;
+  const { workflow, spec } = configuration;
+  if (!isRecord(workflow) || !isRecord(spec) || !isRecord(spec["worker"]) || !isRecord(spec["queue"])) return undefined;
+  if (!isRecord(deployment["selector"]) || !isRecord(deployment["template"])) return undefined;
+  return {
+    // Only the operator writes pins; their digests are checked before use.
+    configuration: configuration as unknown as WorkflowConfiguration,
+    deployment: deployment as unknown as DeploymentSpec,
+  };
+}
+
+function parsed(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    // Whoever wrote it, it is not ours; the caller says what follows from that.
+    return undefined;
+  }
+}

@@ -1,0 +1,10 @@
+/** Times in the resource have whole seconds, as metav1.Time has. */
+export function rfc3339(epochMs: number): string {
+  return `${new Date(epochMs).toISOString().slice(0, 19)}Z`;
+}
+
+/** @returns undefined for what is absent or no time */
+export function epochMsOf(text: string | undefined): number | undefined {
+  const epochMs = text === undefined ? Number.NaN : Date.parse(text);
+  return Number.isNaN(epochMs) ? undefined : epochMs;
+}
