@@ -40,7 +40,7 @@ export async function binaries(set: BinarySet, environment: NodeJS.ProcessEnv, r
     if (isWhole(folder, set)) return folder;
     const temporary = `${folder}.${process.pid}`;
     try {
-      await build(set, temporary, report);
+      await build(set, temporary, environment, report);
       writeManifest(temporary, set);
       rmSync(folder, { recursive: true, force: true });
       renameSync(temporary, folder);

@@ -16,7 +16,12 @@ const secondsBetweenSigns = 20;
  * Builds every binary of `set` into `folder`. Takes minutes from nothing, seconds when Go's caches are warm.
  * @throws ClusterError NoGo, or BuildFailed with what Go said
  */
-export async function build(set: BinarySet, folder: string, report: Report): Promise<void> {
+export async function build(
+  set: BinarySet,
+  folder: string,
+  environment: NodeJS.ProcessEnv,
+  report: Report,
+): Promise<void> {
   const started = performance.now();
   const wanted = binariesOf(set);
   const seconds = (): number => Math.round((performance.now() - started) / 1000);
@@ -34,7 +39,7 @@ export async function build(set: BinarySet, folder: string, report: Report): Pro
     // Two at a time: one links, with one thread, while the other compiles.
     const queue = [...recipes[set]];
     const work = async (): Promise<void> => {
-      for (let job = queue.shift(); job !== undefined; job = queue.shift()) await goBuild(job, folder);
+      for (let job = queue.shift(); job !== undefined; job = queue.shift()) await goBuild(job, folder, environment);
     };
     await Promise.all([work(), work()]);
   } finally {
@@ -44,7 +49,7 @@ export async function build(set: BinarySet, folder: string, report: Report): Pro
 }
 
 /** One package to a file, several to a folder: `go build` then names each after the last part of its path. */
-async function goBuild(job: BuildJob, setFolder: string): Promise<void> {
+async function goBuild(job: BuildJob, setFolder: string, environment: NodeJS.ProcessEnv): Promise<void> {
   const folder = join(setFolder, job.folder ?? "");
   mkdirSync(folder, { recursive: true });
   const names = Object.keys(job.packages);
@@ -52,15 +57,15 @@ async function goBuild(job: BuildJob, setFolder: string): Promise<void> {
   const args = ["build", "-C", modulePath(job.module), "-mod=readonly", "-buildvcs=false", "-trimpath"];
   args.push("-ldflags", ["-s", "-w", ...(job.linkerFlags ?? [])].join(" "));
   if (job.tags !== undefined) args.push("-tags", job.tags);
-  await go([...args, "-o", output, ...Object.values(job.packages)]);
+  await go([...args, "-o", output, ...Object.values(job.packages)], environment);
 }
 
-async function go(args: readonly string[]): Promise<void> {
+async function go(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<void> {
   const options: SpawnOptions = {
-    env: { ...process.env, CGO_ENABLED: "0", GOWORK: "off" },
+    env: { ...environment, CGO_ENABLED: "0", GOWORK: "off" },
     stdio: ["ignore", "pipe", "pipe"],
   };
-  const child = spawn(existsSync("/usr/local/go/bin/go") ? "/usr/local/go/bin/go" : "go", args, options);
+  const child = spawn("go", args, options);
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => (output += chunk));
   const [code] = await once(child, "close").catch((error: NodeJS.ErrnoException): never => {

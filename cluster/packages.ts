@@ -16,9 +16,8 @@ const packageOf: Readonly<Record<string, string>> = {
   buildah: "buildah", // builds the image where Docker does not answer
 };
 
-/** The packages whose commands are not on the search path. */
-export function missingPackages(searchPath: string): string[] {
-  const folders = [...searchPath.split(delimiter), "/usr/sbin", "/sbin"];
+/** The packages whose commands are in none of the folders. */
+export function missingPackages(folders: readonly string[]): string[] {
   const missing = Object.entries(packageOf).filter(
     ([command]) => !folders.some((folder) => canRun(join(folder, command))),
   );
@@ -30,7 +29,7 @@ export function missingPackages(searchPath: string): string[] {
  * @throws ClusterError PackagesMissing when this is not Debian (or not root), ToolFailed when apt-get fails
  */
 export async function ensurePackages(environment: NodeJS.ProcessEnv, report: Report): Promise<void> {
-  const missing = missingPackages(environment["PATH"] ?? "");
+  const missing = missingPackages([...(environment["PATH"] ?? "").split(delimiter), "/usr/sbin", "/sbin"]);
   if (missing.length === 0) return;
   const names = missing.join(" ");
   if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) {
