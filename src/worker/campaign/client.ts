@@ -100,23 +100,40 @@ export class CampaignClient implements Campaign {
   /** @throws CampaignError `KeyNotUnique` */
   async deleteByKey(key: CampaignKey, signal: AbortSignal): Promise<"Deleted" | "Missing"> {
     const deadline = this.#rest.deadline(signal);
-    const record = onlyOne(key, await this.#keys.find(key, deadline));
-    if (record === undefined) return "Missing";
     const operation = `the deletion of a record of ${key.resource}`;
-    const response = await this.#rest.call({ method: "DELETE", url: record.href, operation, lane: "write" }, deadline);
-    if (response.status === 404) return "Missing";
+    const response = await this.#onRecord(key, deadline, ({ href }) =>
+      this.#rest.call({ method: "DELETE", url: href, operation, lane: "write" }, deadline),
+    );
+    if (response === undefined) return "Missing";
     ok(response, operation, [key.resource]);
     return "Deleted";
   }
 
   async #updateFound(key: CampaignKey, changes: CampaignFields, signal: AbortSignal): Promise<"Updated" | "Missing"> {
-    const record = onlyOne(key, await this.#keys.find(key, signal));
-    if (record === undefined) return "Missing";
     const operation = `the update of a record of ${key.resource}`;
-    const response = await this.#patch(record.href, operation, changes, signal);
-    if (response.status === 404) return "Missing"; // it went between the look-up and the update
+    const response = await this.#onRecord(key, signal, ({ href }) => this.#patch(href, operation, changes, signal));
+    if (response === undefined) return "Missing";
     definite(ok(response, operation, [key.resource, ...Object.keys(changes)]), operation);
     return "Updated";
+  }
+
+  /**
+   * Finds the record and acts on it by its href. A record that went meanwhile, or whose PKey changed, is answered with
+   * 404, or with 500 as any other refusal (see refusal.ts): finding it again tells.
+   * @returns undefined when no record has the key
+   */
+  async #onRecord(
+    key: CampaignKey,
+    signal: AbortSignal,
+    act: (record: CampaignRecord) => Promise<HttpResponse>,
+  ): Promise<HttpResponse | undefined> {
+    const record = onlyOne(key, await this.#keys.find(key, signal));
+    if (record === undefined) return undefined;
+    const response = await act(record);
+    if (response.status !== 404 && response.status !== 500) return response;
+    const again = onlyOne(key, await this.#keys.find(key, signal));
+    if (again === undefined) return undefined;
+    return again.href === record.href ? response : act(again);
   }
 
   #patch(url: string, operation: string, fields: CampaignFields, signal: AbortSignal): Promise<HttpResponse> {

@@ -1,6 +1,6 @@
 import { headerOf, isRecord, jsonOf, textOf } from "../http/answer.ts";
 import { scrub } from "../http/scrub.ts";
-import { CampaignError } from "../http/service-error.ts";
+import { CampaignError, type ServiceErrorCode } from "../http/service-error.ts";
 import type { HttpResponse } from "../http/transport.ts";
 
 /**
@@ -16,16 +16,7 @@ export function campaignError(response: HttpResponse, what: string, knownNames: 
   const said = html ? "a page of HTML or XML" : scrub(message, knownNames) || "no message";
   const serviceCode = engineCodes(text).at(-1) ?? gatewayCode(answer);
   const { status } = response;
-  const refusedByEngine = status >= 500 && isContentRefusal(text);
-  const code = refusedByEngine
-    ? "Refused"
-    : status >= 500
-      ? "Outage"
-      : status === 403
-        ? "Forbidden"
-        : status < 400
-          ? "BadResponse"
-          : "Refused";
+  const code = codeOf(status, text);
   return new CampaignError(
     `Campaign refused ${what} (${status}${serviceCode === undefined ? "" : `, ${serviceCode}`}): ${said}`,
     {
@@ -38,15 +29,25 @@ export function campaignError(response: HttpResponse, what: string, knownNames: 
   );
 }
 
+function codeOf(status: number, text: string): ServiceErrorCode {
+  if (status === 409 || (status >= 400 && /duplicate key value/i.test(text))) return "DuplicateKey";
+  if (status === 404 && /Cannot find document with path/.test(text)) return "LinkTargetMissing";
+  if (status >= 500) return isContentRefusal(text) ? "Refused" : "Outage";
+  if (status === 403) return "Forbidden";
+  return status < 400 ? "BadResponse" : "Refused";
+}
+
 /**
  * The engine answers 500 also for what a record's content makes impossible: an expression that cannot be parsed
- * (XTK-17...), a property that is read-only or unknown to the resource. All of these are found before anything is
- * written, and sending the same again will not help. Any other 500 may have come after the write.
+ * (XTK-17...), a key that cannot be changed (RST-360012), a property that is read-only or unknown to the resource, a
+ * value that its enumeration does not have (Adobe, "Recommendations & limitations" of the move to Campaign v8, "Error
+ * codes and messages"). All of these are found before anything is written, and sending the same again does not help.
+ * Any other 500 may have come after the write.
  */
 function isContentRefusal(text: string): boolean {
   return (
-    engineCodes(text).some((code) => code.startsWith("XTK-17")) ||
-    /property that is read-only|property is not valid for the/.test(text)
+    engineCodes(text).some((code) => code.startsWith("XTK-17") || code === "RST-360012") ||
+    /property that is read-only|property is not valid for the|is not valid for (?:the )?(?:\S+ )?enumeration/.test(text)
   );
 }
 

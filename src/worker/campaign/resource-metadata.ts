@@ -39,13 +39,16 @@ export interface ResourceFilter {
   readonly parameter: string;
 }
 
-/** The filters that take exactly one value, by the sample of their use in `data` (filtering.md). */
+/**
+ * The filters that take exactly one value, by the sample of their use in `data` (filtering.md). Names begin with `by`,
+ * but not where the instance was moved to Campaign v8.
+ */
 export function parseFilters(answer: unknown): readonly ResourceFilter[] {
   if (!isRecord(answer)) return [];
   const filters: ResourceFilter[] = [];
   for (const filter of Object.values(answer)) {
     const data = isRecord(filter) ? filter["data"] : undefined;
-    const match = typeof data === "string" ? /\/(by[^/?]*)\?([^=&]+)=\$value$/.exec(data) : null;
+    const match = typeof data === "string" ? /([^/?]+)\?([^=&]+)=\$value$/.exec(data) : null;
     if (match?.[1] !== undefined && match[2] !== undefined) filters.push({ name: match[1], parameter: match[2] });
   }
   return filters;

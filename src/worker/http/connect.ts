@@ -80,11 +80,7 @@ export function connect(options: ConnectOptions): Connections {
   const dynamicsTokens = new AccessTokens({
     service: "Dataverse",
     read: () =>
-      readCredentials(
-        source("dynamics", dynamics.secretName),
-        ["tenantId", "clientId", "clientSecret"],
-        ["tokenUrl"],
-      ),
+      readCredentials(source("dynamics", dynamics.secretName), ["tenantId", "clientId", "clientSecret"], ["tokenUrl"]),
     signIn: ({ tenantId, clientId, clientSecret, tokenUrl }, signal) => {
       const form = { client_id: clientId, client_secret: clientSecret, scope: `${organization}/.default` };
       return requestToken(transport, "Dataverse", tokenUrl ?? entraTokenUrl(tenantId), form, signal);

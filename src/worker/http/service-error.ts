@@ -49,6 +49,10 @@ const scopes = {
   ResourceMissing: "Mapping",
   /** The resource offers no way to find a record by the mapping's key field. */
   KeyNotSearchable: "Mapping",
+  /** An insert met another record with the same key: nothing was written. */
+  DuplicateKey: "Record",
+  /** A link names a record that Campaign does not have: nothing was written. */
+  LinkTargetMissing: "Record",
   /** Several records have the key: none is touched. */
   KeyNotUnique: "Record",
   /** Any other 4xx, and what Campaign's engine says of a record's content with a 500. */
