@@ -2,11 +2,14 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
+{{- /* The chart's name, unless the release is called otherwise: integration-workflow and integration-workflow-operator are not. */ -}}
 {{- define "operator.fullname" -}}
 {{- if .Values.fullnameOverride }}
 {{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
 {{- else if contains (include "operator.name" .) .Release.Name }}
 {{- .Release.Name | trunc 52 | trimSuffix "-" }}
+{{- else if hasPrefix .Release.Name (include "operator.name" .) }}
+{{- include "operator.name" . | trunc 52 | trimSuffix "-" }}
 {{- else }}
 {{- printf "%s-%s" .Release.Name (include "operator.name" .) | trunc 52 | trimSuffix "-" }}
 {{- end }}
@@ -78,7 +81,7 @@ capabilities:
   verbs: [patch]
 - apiGroups: [apps]
   resources: [deployments]
-  verbs: [get, list, watch, create, update, patch, delete]
+  verbs: [get, list, watch, create, update]
 - apiGroups: [apps]
   resources: [replicasets]
   verbs: [get, list, watch]
@@ -98,7 +101,7 @@ capabilities:
 {{- end }}
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
-  verbs: [get, list, watch, create, update]
+  verbs: [get, list, watch, create, patch]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
