@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
+import { type Clock, systemClock } from "./clock.ts";
 import { ConfigurationError } from "./errors.ts";
 import { type KubeconfigUser, reasonOf } from "./kubeconfig.ts";
 
@@ -26,7 +27,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  * @param environment is passed on to an exec plugin
  * @throws ConfigurationError for a way to sign in that is not supported
  */
-export function credentialsOf(user: KubeconfigUser, environment: Environment): Credentials {
+export function credentialsOf(user: KubeconfigUser, environment: Environment, clock: Clock = systemClock): Credentials {
   const impersonation = impersonationHeaders(user);
   const certificate = (): ClientCertificate | undefined => certificateOf(user);
   const fixed = (authorization: string | undefined): Credentials => ({
@@ -35,7 +36,7 @@ export function credentialsOf(user: KubeconfigUser, environment: Environment): C
     forget: () => false,
   });
   if (user.tokenFile !== undefined) {
-    const token = tokenFileReader(user.tokenFile);
+    const token = tokenFileReader(user.tokenFile, clock);
     return {
       headers: async () => ({ ...impersonation, authorization: `Bearer ${token.read()}` }),
       clientCertificate: async () => certificate(),
@@ -44,7 +45,7 @@ export function credentialsOf(user: KubeconfigUser, environment: Environment): C
   }
   if (user.token) return fixed(`Bearer ${user.token.trim()}`);
   if (user.exec) {
-    const plugin = execPlugin(user.name, parseExec(user.name, user.exec), environment);
+    const plugin = execPlugin(user.name, parseExec(user.name, user.exec), environment, clock);
     return {
       headers: async () => {
         const { token } = await plugin.credential();
@@ -68,14 +69,14 @@ export function credentialsOf(user: KubeconfigUser, environment: Environment): C
 /** How long a token that was read from a file is used, as in client-go: kubelet renews it at 80 per cent of its life. */
 const tokenAgeMs = 60_000;
 
-function tokenFileReader(path: string): { read(): string; forget(): boolean } {
-  let token: { text: string; readAtMs: number; changedAtMs: number } | undefined;
+function tokenFileReader(path: string, clock: Clock): { read(): string; forget(): boolean } {
+  let token: { text: string; readAtMs: number } | undefined;
   return {
     read: () => {
-      const nowMs = performance.now();
+      const nowMs = clock.monotonicMs();
       if (token === undefined || nowMs - token.readAtMs > tokenAgeMs) {
         try {
-          token = { text: readFileSync(path, "utf8").trim(), readAtMs: nowMs, changedAtMs: statSync(path).mtimeMs };
+          token = { text: readFileSync(path, "utf8").trim(), readAtMs: nowMs };
         } catch (cause) {
           throw new ConfigurationError(`cannot read the token in ${path}: ${reasonOf(cause)}`, { cause });
         }
@@ -158,24 +159,25 @@ const execTimeoutMs = 60_000;
 const renewBeforeMs = 30_000;
 
 /** An exec plugin (https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins). */
-function execPlugin(userName: string, config: ExecConfig, environment: Environment) {
-  let current: Promise<ExecCredential> | undefined;
+function execPlugin(userName: string, config: ExecConfig, environment: Environment, clock: Clock) {
+  let known: ExecCredential | undefined;
+  let running: Promise<ExecCredential> | undefined;
   return {
     async credential(): Promise<ExecCredential> {
-      const known = await current;
-      if (known === undefined || known.expiresAtMs - renewBeforeMs <= Date.now()) {
-        // Calls that come while the plugin runs wait for the same run; a failed run is not kept.
-        const run = runExec(userName, config, environment);
-        current = run;
-        run.catch(() => {
-          current = undefined;
+      if (known !== undefined && known.expiresAtMs - renewBeforeMs > clock.date().getTime()) return known;
+      // Calls that come while the plugin runs wait for the same run; a failed run is not kept.
+      running ??= runExec(userName, config, environment)
+        .then((credential) => {
+          known = credential;
+          return credential;
+        })
+        .finally(() => {
+          running = undefined;
         });
-        return run;
-      }
-      return known;
+      return running;
     },
     forget(): boolean {
-      current = undefined;
+      known = undefined;
       return true;
     },
   };

@@ -104,9 +104,16 @@ function usersOf(entries: unknown, absolute: (file: string) => string): Kubeconf
       ...(user.certFile ? { certFile: absolute(user.certFile) } : {}),
       ...(user.keyFile ? { keyFile: absolute(user.keyFile) } : {}),
       ...(typeof tokenFile === "string" ? { tokenFile: absolute(tokenFile) } : {}),
+      ...(user.exec ? { exec: withCommand(user.exec, absolute) } : {}),
       ...(Array.isArray(groups) ? { impersonateGroups: groups.map(String) } : {}),
     };
   });
+}
+
+/** A plugin's path is relative to the kubeconfig, too; a plain name is looked for in PATH. */
+function withCommand(exec: unknown, absolute: (file: string) => string): unknown {
+  const command = record(exec)?.["command"];
+  return typeof command === "string" && command.includes("/") ? { ...record(exec), command: absolute(command) } : exec;
 }
 
 function record(value: unknown): Readonly<Record<string, unknown>> | undefined {

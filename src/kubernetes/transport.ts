@@ -55,7 +55,7 @@ export function createTransport(options: TransportOptions): Transport {
   const url = new URL(connection.server);
   const prefix = url.pathname.replace(/\/$/, "");
 
-  async function sendOnce(request: TransportRequest): Promise<TransportResponse> {
+  async function sendOnce(request: TransportRequest) {
     const headers = {
       accept: "application/json",
       "user-agent": userAgent,
@@ -81,7 +81,7 @@ export function createTransport(options: TransportOptions): Transport {
     async send(request) {
       const answer = await sendOnce(request);
       if (answer.status !== 401 || !connection.credentials.forget()) return answer;
-      answer.body.destroy();
+      await answer.body.dump();
       return sendOnce(request);
     },
     close: () => agent.close(),
