@@ -63,6 +63,8 @@ export function daemonArguments(layout: NodeLayout): Readonly<Record<DaemonName,
       `--root-ca-file=${pki("ca.crt")}`,
       "--use-service-account-credentials",
       "--leader-elect=false",
+      "--kube-api-qps=500", // The default of 20 takes seconds to start all controllers.
+      "--kube-api-burst=1000",
     ],
     "kube-scheduler": [`--kubeconfig=${pki("kube-scheduler.kubeconfig")}`, "--leader-elect=false"],
     containerd: ["-c", file("containerd.toml")],
