@@ -13,7 +13,7 @@ export interface Demo {
   readonly helm: string;
 }
 
-export const release = "integration-workflow";
+const release = "integration-workflow";
 const examples = `${projectFolder}examples/sandbox`;
 const settleSeconds = 180;
 const secondsBetweenLooks = 2;

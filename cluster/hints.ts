@@ -4,18 +4,23 @@ export function hints(context: string | undefined): string {
     context === undefined
       ? ["npm run -s kubectl --", "npm run stop"]
       : [`kubectl --context ${context}`, `npm run stop -- --context ${context}`];
-  const patch = (json: string): string => `${kubectl} -n demo patch iw contacts --type merge -p '${json}'`;
+  const patch = (kind: string, json: string): string =>
+    `${kubectl} -n crm patch iw contacts --type ${kind} -p '${json}'`;
+  const applyDeletes = '[{"op":"add","path":"/spec/ingress/mappings/0/applyDeletes","value":true}]';
+  const restart = (value: string): string => patch("merge", `{"spec":{"restart":"${value}"}}`);
   return `
-Look      ${kubectl} get iw -A -w
-          ${kubectl} -n demo describe iw contacts
-Edit      ${patch('{"spec":{"dynamics":{"share":50}}}')}
-          nothing changes while it runs: the table says that a restart is pending, and describe says what it would change
-Restart   ${patch('{"spec":{"restart":"1"}}')}
-Stop      ${patch('{"spec":{"state":"Stopped"}}')}
-Start     ${patch('{"spec":{"state":"Running"}}')}
-Break     ${kubectl} -n demo delete secret campaign
-          and mend it: ${kubectl} apply -f examples/sandbox
-End       ${stop}
-          takes all away
+Look     ${kubectl} get iw -A -w
+         ${kubectl} -n crm describe iw contacts
+Edit     ${patch("json", applyDeletes)}
+         It runs on as before: the table says that a restart is pending, describe says what it would change.
+Restart  ${restart("1")}
+Stop     ${patch("merge", '{"spec":{"state":"Stopped"}}')}
+Start    ${patch("merge", '{"spec":{"state":"Running"}}')}
+Break    ${kubectl} -n crm delete secret campaign
+         ${restart("2")}
+         It becomes FAILED, and describe says why. Mend it:
+         ${kubectl} apply -f examples/sandbox
+End      ${stop}
+         Takes all away.
 `;
 }

@@ -12,17 +12,15 @@ import {
   serviceNetwork,
 } from "./layout.ts";
 
-export const daemonNames = [
-  "etcd",
-  "kube-apiserver",
-  "kube-controller-manager",
-  "kube-scheduler",
-  "containerd",
-  "kubelet",
-  "kube-proxy",
-  "coredns",
-] as const;
-export type DaemonName = (typeof daemonNames)[number];
+export type DaemonName =
+  | "etcd"
+  | "kube-apiserver"
+  | "kube-controller-manager"
+  | "kube-scheduler"
+  | "containerd"
+  | "kubelet"
+  | "kube-proxy"
+  | "coredns";
 
 const etcdUrl = "http://127.0.0.1:2379";
 
