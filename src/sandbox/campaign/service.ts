@@ -194,20 +194,13 @@ export class CampaignService {
 
 /** Adobe's own client writes a relative URL as one segment (`profileAndServices%2Fprofile`): such an endpoint is split again. */
 function pathSegments(path: string): string[] {
-  return path
-    .replace(
-      /^(\/[^/]+\/campaign\/)([^/]*%2F[^/]*)$/i,
-      (_, base: string, rest: string) => base + decodeURIComponent(rest),
-    )
-    .split("/")
-    .filter((part) => part !== "")
-    .map((part) => {
-      try {
-        return decodeURIComponent(part);
-      } catch {
-        throw refuse.badUri();
-      }
-    });
+  try {
+    const [organization = "", campaign = "", endpoint = "", ...rest] = path.split("/").slice(1);
+    const split = [organization, campaign, ...decodeURIComponent(endpoint).split("/"), ...rest];
+    return split.filter((part) => part !== "").map((part) => decodeURIComponent(part));
+  } catch {
+    throw refuse.badUri();
+  }
 }
 
 function parseBody(request: SandboxRequest): FieldValues {

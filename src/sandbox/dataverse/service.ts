@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { header, type SandboxAnswer, type SandboxRequest } from "../answer.ts";
 import { type AccessTokens, type Application, bearerToken } from "../identity.ts";
-import { DataverseRefusal, noSegment, notInSandbox } from "./errors.ts";
+import { badRequest, DataverseRefusal, noSegment, notInSandbox } from "./errors.ts";
 import { type CollectionPage, collectionUrl, contextUrl, serviceRoot } from "./links.ts";
 import { readMetadata } from "./metadata-read.ts";
 import type { Organization } from "./organization.ts";
@@ -76,10 +76,7 @@ export class DataverseService {
   #route(request: SandboxRequest, preferences: Preferences): SandboxAnswer {
     const match = /^\/api\/data\/v9\.\d\/(.*)$/.exec(request.path);
     if (match === null) throw noSegment(request.path);
-    const segments = (match[1] ?? "")
-      .split("/")
-      .filter((part) => part !== "")
-      .map((part) => decodeURIComponent(part));
+    const segments = pathSegments(match[1] ?? "");
     const [first = "", ...rest] = segments;
     if (first === "WhoAmI" || first === "WhoAmI()") return this.#whoAmI(request);
     if (first.startsWith("RetrieveTotalRecordCount(")) return this.#totalCount(request, first);
@@ -232,6 +229,17 @@ const contentType = "application/json; odata.metadata=minimal";
 
 function alwaysHeaders(): Record<string, string> {
   return { "odata-version": "4.0", "x-ms-service-request-id": randomUUID(), "cache-control": "no-cache" };
+}
+
+function pathSegments(path: string): string[] {
+  try {
+    return path
+      .split("/")
+      .filter((part) => part !== "")
+      .map((part) => decodeURIComponent(part));
+  } catch {
+    throw badRequest("The request URI is not valid: a percent sign must start an encoded byte.");
+  }
 }
 
 function page(read: CollectionPage): SandboxAnswer {
