@@ -13,7 +13,7 @@ import type {
   CampaignResourceMetadata,
 } from "./interface.ts";
 import { KeyRoutes } from "./key-routes.ts";
-import { campaignError } from "./refusal.ts";
+import { campaignError, isNotHere } from "./refusal.ts";
 import { parseResourceMetadata } from "./resource-metadata.ts";
 import { Resources } from "./resources.ts";
 import { CampaignRest, notUnderstood, parsePage } from "./rest.ts";
@@ -87,11 +87,12 @@ export class CampaignClient implements Campaign {
     const operation = `the update of a record of ${key.resource} by its key`;
     const response = await this.#patch(address, operation, changes, deadline);
     if (response.status === 201) this.#madeInsteadOfUpdated(key);
-    if (response.status === 404 || response.status === 500) {
-      // What Campaign answers for a key that no record has is not documented: a look-up tells what was meant.
-      const found = await this.#keys.find(key, deadline);
-      if (found.length === 0) return "Missing";
-      if (response.status === 404) return this.#updateFound(key, changes, deadline);
+    if (isNotHere(response)) {
+      // That no record has the key, or that the address takes none any longer, or a refusal of the content: by its href
+      // the record tells which.
+      const outcome = await this.#updateFound(key, changes, deadline);
+      if (outcome === "Updated") this.#keys.forget(key);
+      return outcome;
     }
     definite(ok(response, operation, [key.resource, ...Object.keys(fields)]), operation);
     return "Updated";

@@ -55,6 +55,11 @@ export class KeyRoutes {
     return identification ? `${await this.#resources.url(key.resource, signal)}/${key.value}` : undefined;
   }
 
+  /** What was proven does not hold any longer: the next who asks proves it anew. */
+  forget(key: CampaignKey): void {
+    this.#routes.delete(routeId(key));
+  }
+
   /** PATCH by key turned out to do something else than to update: not again in this process. */
   forbidAddress(resource: string): void {
     this.#notByKey.add(resource);
@@ -74,7 +79,7 @@ export class KeyRoutes {
 
   /** Learning is shared by all who ask, so it does not end with the one who asked first. */
   async #route(key: CampaignKey, signal: AbortSignal): Promise<Route> {
-    const id = `${key.resource} ${key.field}`;
+    const id = routeId(key);
     let entry = this.#routes.get(id);
     if (entry === undefined || this.#clock.now() >= entry.until) {
       entry = { route: this.#learn(key, this.#rest.deadline(new AbortController().signal)), until: forEver };
@@ -195,6 +200,10 @@ export class KeyRoutes {
     }
     return found;
   }
+}
+
+function routeId(key: CampaignKey): string {
+  return `${key.resource} ${key.field}`;
 }
 
 function keyValue(record: CampaignRecord, field: string): string {

@@ -63,11 +63,15 @@ function gatewayCode(answer: unknown): string | undefined {
   return /^\d{3,6}$/.test(text) ? text : undefined;
 }
 
-/** Whether the answer says that nothing is at this address: 404, or what the gateway and the engine say of a wrong URI. */
+/**
+ * Whether the answer may say that nothing is at this address: 404, what the gateway says of a wrong URI, and what the
+ * engine says of a key or PKey that it cannot place (500 with RST-360011 or XTK-170036, same page).
+ */
 export function isNotHere(response: HttpResponse): boolean {
   if (response.status === 404) return true;
   const text = textOf(response.body);
   return (
-    response.status >= 500 && (/Check your URI/.test(text) || engineCodes(text).some((code) => code.startsWith("RST-")))
+    response.status >= 500 &&
+    (/Check your URI/.test(text) || engineCodes(text).some((code) => /^RST|^XTK-17/.test(code)))
   );
 }

@@ -111,8 +111,10 @@ export class DataverseClient implements Dataverse {
     const response = await this.#get({ operation, url, lane: "write", ...(prefer === "" ? {} : { prefer }) }, signal);
     // Any other 404 (the table is gone, the address is wrong) must not be taken for a row that was deleted.
     if (response.status === 404 && refusalOf(response).code === doesNotExist) return undefined;
-    const row = jsonOf(okBody(response, operation, [metadata.table, metadata.entitySet, ...columns]));
-    const record = isRecord(row) ? parseRecord(row, metadata) : "it is no row";
+    const answer = jsonOf(okBody(response, operation, [metadata.table, metadata.entitySet, ...columns]));
+    if (!isRecord(answer)) throw badResponse(operation, "it is no row");
+    const { "@odata.context": _, ...row } = answer; // so that a row is the same whichever way it is read
+    const record = parseRecord(row, metadata);
     if (typeof record === "string") throw badResponse(operation, record);
     return record;
   }

@@ -9,7 +9,7 @@ export function definitionPath(table: string): string {
 
 export const definitionQuery =
   "?$select=LogicalName,EntitySetName,PrimaryIdAttribute,ChangeTrackingEnabled" +
-  "&$expand=Attributes($select=LogicalName,AttributeType,AttributeTypeName,AttributeOf)";
+  "&$expand=Attributes($select=LogicalName,AttributeType,AttributeTypeName)";
 
 /** Properties of one kind of column need a cast to it, one request a kind. */
 export const castQueries = {
