@@ -1,5 +1,6 @@
 import { Readable } from "node:stream";
 import fastify, { type FastifyReply } from "fastify";
+import type { TLocalizedValidationError } from "typebox/error";
 import Value from "typebox/value";
 import type { ListenAddress } from "../../telemetry/address.ts";
 import type { Logger } from "../../telemetry/log.ts";
@@ -43,12 +44,22 @@ async function call(control: SandboxControl, name: string, body: string): Promis
   const input = parse(body);
   const schema = inputSchemas[name];
   if (!Value.Check(schema, input)) {
-    const errors = Value.Errors(schema, input).map((error) => `${error.instancePath || "/"} ${error.message}`);
-    throw new ControlError(`the arguments of "${name}" do not fit: ${[...new Set(errors)].slice(0, 8).join("; ")}`);
+    const errors = [...new Set(Value.Errors(schema, input).map(explain))].filter((text) => text !== "");
+    throw new ControlError(`the arguments of "${name}" do not fit: ${errors.slice(0, 8).join("; ")}`);
   }
   // The schema has just proved that `input` is what this method takes; TypeScript cannot follow a method chosen by name.
   const method = control[name] as (input: unknown) => unknown;
   return await method(input);
+}
+
+/** Where and why; empty for an error that only says that no alternative fits. */
+function explain({ instancePath, keyword, message, params }: TLocalizedValidationError): string {
+  if (keyword === "anyOf" || keyword === "const") return "";
+  const at = instancePath === "" ? "/" : instancePath;
+  if ("allowedValues" in params) return `${at} must be one of ${JSON.stringify(params.allowedValues).slice(1, -1)}`;
+  if ("additionalProperties" in params)
+    return `${at} has no ${JSON.stringify(params.additionalProperties).slice(1, -1)}`;
+  return `${at} ${message}`;
 }
 
 function isMethod(name: string): name is keyof SandboxControl {
