@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
@@ -18,6 +19,7 @@ const tryAgainMs = 250;
  * @throws StoreError `StoreTooNew`, `StoreUnreadable`; the signal's reason when it aborts while waiting
  */
 export async function openDatabase(directory: string, logger: Logger, signal: AbortSignal): Promise<DatabaseSync> {
+  mkdirSync(directory, { recursive: true });
   const path = join(directory, databaseFile);
   let waits = false;
   for (;;) {

@@ -1,0 +1,95 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+import { workerPaths, workerPort } from "../api/worker-contract.ts";
+import { type ListenAddress, parseListenAddress } from "../telemetry/address.ts";
+import { createLogger, type LogLevel, logLevels } from "../telemetry/log.ts";
+import { shutdownSignal } from "../telemetry/shutdown.ts";
+import { runWorker, type WorkerOptions } from "./process/run.ts";
+
+interface Flags {
+  readonly config: string;
+  readonly credentials: string;
+  readonly state: string;
+  readonly terminationLog: string;
+  readonly caBundle: string;
+  /** undefined: 0 was given, no HTTP. */
+  readonly address: ListenAddress | undefined;
+  readonly callTimeoutSeconds: number;
+  readonly leaseSeconds?: number;
+  readonly pollSeconds?: number;
+  readonly readySeconds?: number;
+  readonly pageSize?: number;
+  readonly logLevel: LogLevel;
+}
+
+/**
+ * `integration-workflow worker`. Every path and port of the worker contract is a flag with the contract's own value, so
+ * that a worker runs on a laptop too. Every flag can also be set as INTEGRATION_WORKFLOW_<FLAG>.
+ */
+export function workerCommand(): Command {
+  return new Command("worker")
+    .description("moves one workflow's records between Dataverse and Adobe Campaign")
+    .addOption(flag("--config <file>", "the workflow's pinned configuration", workerPaths.configuration))
+    .addOption(flag("--credentials <directory>", "one folder a system, one file a key", workerPaths.credentials))
+    .addOption(flag("--state <directory>", "where the queue is kept", workerPaths.state))
+    .addOption(flag("--termination-log <file>", "where the last words go", workerPaths.lastWords))
+    .addOption(flag("--ca-bundle <file>", "certificates to trust, if the workflow has any", workerPaths.caBundle))
+    .addOption(
+      flag("--address <address>", "where /livez, /readyz, /status and /metrics listen; 0 for nowhere")
+        .argParser(address)
+        .default({ port: workerPort }, `:${workerPort}`),
+    )
+    .addOption(flag("--call-timeout-seconds <n>", "how long one call may take").argParser(positive).default(60))
+    .addOption(
+      flag("--lease-seconds <n>", "when an unanswered call can no longer land (default: call timeout + 60)").argParser(
+        positive,
+      ),
+    )
+    .addOption(flag("--poll-seconds <n>", "between two questions for changes (default: 3)").argParser(positive))
+    .addOption(
+      flag("--ready-seconds <n>", "how recently both systems must have answered (default: 60)").argParser(positive),
+    )
+    .addOption(flag("--page-size <rows>", "rows a page (default: 5000)").argParser(positive))
+    .addOption(flag("--log-level <level>", "how much to log").choices(logLevels).default("info"))
+    .action(async (flags: Flags) => {
+      process.exitCode = await runWorker(optionsOf(flags), createLogger("worker", flags.logLevel), shutdownSignal());
+    });
+}
+
+function flag(flags: string, description: string, value?: string): Option {
+  const name = /^--([a-z-]+)/.exec(flags)?.[1] ?? "";
+  const option = new Option(flags, description).env(`INTEGRATION_WORKFLOW_${name.toUpperCase().replaceAll("-", "_")}`);
+  return value === undefined ? option : option.default(value);
+}
+
+function optionsOf(flags: Flags): WorkerOptions {
+  const { leaseSeconds, pollSeconds, readySeconds, pageSize } = flags;
+  return {
+    configurationPath: flags.config,
+    credentialsDirectory: flags.credentials,
+    stateDirectory: flags.state,
+    lastWordsPath: flags.terminationLog,
+    caBundlePath: flags.caBundle,
+    address: flags.address,
+    callTimeoutSeconds: flags.callTimeoutSeconds,
+    settings: {
+      ...(leaseSeconds === undefined ? {} : { leaseMs: leaseSeconds * 1000 }),
+      ...(pollSeconds === undefined ? {} : { pollIntervalMs: pollSeconds * 1000 }),
+      ...(readySeconds === undefined ? {} : { readyWindowMs: readySeconds * 1000 }),
+      ...(pageSize === undefined ? {} : { pageSize: Math.min(pageSize, 5000) }),
+    },
+  };
+}
+
+function address(text: string): ListenAddress | undefined {
+  try {
+    return parseListenAddress(text);
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function positive(text: string): number {
+  const number = Number(text);
+  if (!(number > 0) || !Number.isFinite(number)) throw new InvalidArgumentError(`"${text}" is not a number above 0`);
+  return number;
+}

@@ -1,0 +1,74 @@
+import type { IngressMapping } from "../../api/integration-workflow.ts";
+import type { Logger } from "../../telemetry/log.ts";
+import type { Campaign } from "../campaign/interface.ts";
+import type { Dataverse } from "../dataverse/interface.ts";
+import type { Plan } from "../flows/ingress/plan.ts";
+import type { Clock } from "../http/clock.ts";
+import type { Checkpoint, Queue } from "../queue/interface.ts";
+import type { Health } from "./health.ts";
+import type { EngineSettings } from "./settings.ts";
+import type { WaveGuard } from "./wave-guard.ts";
+
+/** What every part of the engine works with. */
+export interface EngineContext {
+  readonly queue: Queue;
+  readonly dataverse: Dataverse;
+  readonly campaign: Campaign;
+  readonly settings: EngineSettings;
+  readonly health: Health;
+  readonly clock: Clock;
+  /** Milliseconds since 1970, for people and for links' ages; never for durations. */
+  readonly now: () => number;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly logger: Logger;
+  /** There may be work for the writer. */
+  readonly wake: () => void;
+  /** A mapping cannot run for now. */
+  readonly blocked: () => void;
+}
+
+/** One mapping in this process: what its reader and the writer share. */
+export interface MappingState {
+  readonly mapping: IngressMapping;
+  /** The store's record of it. Its reader alone changes it. */
+  checkpoint: Checkpoint;
+  /** Absent until the mapping was fitted to both systems, and while it does not fit. */
+  plan: Plan | undefined;
+  /** Why it cannot run; it is looked at again. */
+  block: { readonly reason: string; readonly message: string } | undefined;
+  /** It fitted at least once in this process. */
+  ran: boolean;
+  readonly wave: WaveGuard;
+  /** On the engine's clock: until then, a wave of refusals keeps the writer away. */
+  suspendedUntil: number;
+  /** In this process. */
+  readRecords: number;
+  writtenRecords: number;
+}
+
+/** Why nothing is written for a mapping now, in words for status; undefined when it runs. */
+export function pauseOf(state: MappingState): { readonly reason: string; readonly message: string } | undefined {
+  const { checkpoint, block, wave } = state;
+  if (checkpoint.pause !== undefined) return checkpoint.pause;
+  if (block !== undefined) return block;
+  if (wave.wave === undefined) return undefined;
+  return {
+    reason: "RefusalWave",
+    message: `Campaign refuses one record after the other: ${wave.wave}. The records stay queued, and one is tried again every minute`,
+  };
+}
+
+/** Resolves after `delayMs`, or when the signal aborts; the caller looks at the signal. */
+export function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted || delayMs <= 0) return resolve();
+    const end = () => {
+      cancel();
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const cancel = clock.schedule(delayMs, end);
+    signal.addEventListener("abort", end, { once: true });
+  });
+}

@@ -1,0 +1,222 @@
+import type { WorkflowConfiguration } from "../../api/configuration.ts";
+import type { IngressMapping } from "../../api/integration-workflow.ts";
+import type { WorkerStatus } from "../../api/worker-contract.ts";
+import type { Logger } from "../../telemetry/log.ts";
+import type { Campaign } from "../campaign/interface.ts";
+import type { Dataverse } from "../dataverse/interface.ts";
+import { mappingHash } from "../flows/ingress/plan.ts";
+import type { Clock } from "../http/clock.ts";
+import type { Checkpoint, Queue } from "../queue/interface.ts";
+import { type EngineContext, type MappingState, sleep } from "./context.ts";
+import { FatalError, fatalOf } from "./fatal.ts";
+import { Health, observedCampaign, observedDataverse } from "./health.ts";
+import { Reader } from "./reader.ts";
+import type { EngineSettings } from "./settings.ts";
+import { notReadyReason, workerStatus } from "./status.ts";
+import * as transitions from "./transitions.ts";
+import { WaveGuard } from "./wave-guard.ts";
+import { Writer } from "./writer.ts";
+
+export interface EngineOptions {
+  readonly configuration: WorkflowConfiguration;
+  readonly mappings: readonly IngressMapping[];
+  readonly queue: Queue;
+  readonly dataverse: Dataverse;
+  readonly campaign: Campaign;
+  readonly settings: EngineSettings;
+  readonly clock: Clock;
+  readonly now: () => number;
+  readonly random: () => number;
+  readonly logger: Logger;
+}
+
+const rowsPerSweep = 2000;
+const forgetRefusalsEveryMs = 3_600_000;
+const dayMs = 86_400_000;
+
+/** One workflow's records on their way: Dataverse, queue, Campaign. */
+export class IngressEngine {
+  readonly #options: EngineOptions;
+  readonly #health: Health;
+  readonly #context: EngineContext;
+  readonly #states: MappingState[];
+  readonly #writer: Writer;
+  readonly #ends = new AbortController();
+  #isStarted = false;
+
+  constructor(options: EngineOptions) {
+    const { dataverse, campaign, clock, settings, mappings } = options;
+    this.#options = options;
+    this.#health = new Health(clock);
+    this.#context = {
+      ...options,
+      health: this.#health,
+      dataverse: observedDataverse(dataverse, this.#health),
+      campaign: observedCampaign(campaign, this.#health),
+      wake: () => this.#writer.wake(),
+      blocked: () => this.#endIfNothingCanRun(),
+    };
+    this.#states = mappings.map((mapping) => ({
+      mapping,
+      checkpoint: transitions.firstLoad(mapping, mappingHash(mapping)),
+      plan: undefined,
+      block: undefined,
+      ran: false,
+      wave: new WaveGuard(settings.waveRefusals),
+      suspendedUntil: 0,
+      readRecords: 0,
+      writtenRecords: 0,
+    }));
+    this.#writer = new Writer(this.#context, this.#states);
+  }
+
+  /**
+   * Moves records until `stop` aborts and what was in flight has ended; `giveUp` ends the calls in flight.
+   * @throws FatalError when only a person can help
+   */
+  async run(stop: AbortSignal, giveUp: AbortSignal): Promise<void> {
+    const end = AbortSignal.any([stop, this.#ends.signal]);
+    try {
+      await this.#claim(end);
+      if (end.aborted) return;
+      await this.#prepare();
+      this.#isStarted = true;
+      const { clock, settings } = this.#context;
+      const parts = [
+        this.#writer.run(end, giveUp),
+        ...this.#states.map((state) => new Reader(this.#context, state).run(end)),
+        repeat(clock, settings.readyWindowMs / 3, end, () => this.#probeCampaign(end)),
+        repeat(clock, forgetRefusalsEveryMs, end, () => this.#forgetRefusals()),
+      ];
+      // The first that fails ends the others, which finish what they have in hand.
+      await Promise.allSettled(parts.map((part) => part.catch((error: unknown) => this.#ends.abort(error))));
+    } catch (error) {
+      this.#ends.abort(error);
+    }
+    if (this.#ends.signal.aborted) throw this.#ends.signal.reason;
+  }
+
+  async status(): Promise<WorkerStatus> {
+    const counts = await this.#context.queue.counts();
+    return workerStatus(this.#states, counts, this.notReady());
+  }
+
+  /** Why the worker is not ready; undefined when it is. */
+  notReady(): WorkerStatus["notReady"] {
+    const { settings } = this.#context;
+    const silent = notReadyReason(this.#states, this.#health, settings.readyWindowMs);
+    if (silent !== undefined || this.#isStarted) return silent;
+    return { reason: "Starting", message: "the queue is being prepared" };
+  }
+
+  /** Whose store it is can only be told once Dataverse has said who we are. */
+  async #claim(end: AbortSignal): Promise<void> {
+    const { clock, dataverse, logger, queue, random } = this.#context;
+    const { workflow, spec } = this.#options.configuration;
+    while (!end.aborted) {
+      try {
+        const { organizationId } = await dataverse.whoAmI(end);
+        await queue.claim({ organizationId, campaignUrl: normalUrl(spec.campaign.url), workflow });
+        return;
+      } catch (error) {
+        if (end.aborted) return;
+        const fatal = fatalOf(error);
+        if (fatal !== undefined) throw fatal;
+        const waitMs = Math.max(500, this.#health.pauseMs("Dataverse", random()));
+        logger.warn("start.waits", { tryAgainMs: Math.round(waitMs), error });
+        await sleep(clock, waitMs, end);
+      }
+    }
+  }
+
+  /** What this run's configuration means for what earlier runs left. */
+  async #prepare(): Promise<void> {
+    const { queue, logger } = this.#context;
+    const stored = new Map((await queue.checkpoints()).map((checkpoint) => [checkpoint.mapping, checkpoint]));
+    for (const mapping of stored.keys()) {
+      if (this.#states.some((state) => state.mapping.table === mapping)) continue;
+      logger.info("mapping.removed", { mapping });
+      await queue.dropMapping(mapping);
+    }
+    for (const state of this.#states) {
+      state.checkpoint = await this.#prepareMapping(state, stored.get(state.mapping.table));
+    }
+  }
+
+  async #prepareMapping({ mapping }: MappingState, stored: Checkpoint | undefined): Promise<Checkpoint> {
+    const { queue, logger } = this.#context;
+    const hash = mappingHash(mapping);
+    if (stored !== undefined) {
+      const preparation = transitions.prepare(stored, hash);
+      if (preparation.kind === "Continue") return this.#withConsent(mapping, stored);
+      if (preparation.kind === "NewGeneration") {
+        const { generation } = preparation.checkpoint;
+        logger.info("mapping.edited", { mapping: mapping.table, generation });
+        await queue.beginGeneration(preparation.checkpoint);
+        return preparation.checkpoint;
+      }
+      logger.info("mapping.replaced", { mapping: mapping.table });
+      await queue.dropMapping(mapping.table);
+    }
+    const checkpoint = transitions.firstLoad(mapping, hash);
+    await queue.saveCheckpoint(checkpoint);
+    return checkpoint;
+  }
+
+  /** A new value of replay says yes to the deletions that a mapping was paused for. */
+  async #withConsent(mapping: IngressMapping, stored: Checkpoint): Promise<Checkpoint> {
+    if (stored.pause === undefined || mapping.replay === stored.replay) return stored;
+    const { queue, logger } = this.#context;
+    await queue.releaseWithheld(mapping.table);
+    let checkpoint = stored;
+    if (stored.snapshot?.sweeping) {
+      while (
+        (await queue.sweep(mapping.table, stored.generation, mapping.applyDeletes, rowsPerSweep)) === rowsPerSweep
+      );
+      checkpoint = transitions.swept(stored);
+    }
+    checkpoint = transitions.resumed(checkpoint);
+    await queue.saveCheckpoint(checkpoint);
+    logger.info("mapping.resumed", { mapping: mapping.table, reason: stored.pause.reason });
+    return checkpoint;
+  }
+
+  /** Readiness asks whether Campaign answers; when nothing is written, somebody must ask it. */
+  async #probeCampaign(end: AbortSignal): Promise<void> {
+    const { settings, campaign, logger } = this.#context;
+    const [state] = this.#states;
+    if (state === undefined || this.#health.answeredWithin("Campaign", settings.readyWindowMs / 3)) return;
+    await campaign.resourceMetadata(state.mapping.resource, end).catch((error: unknown) => {
+      const fatal = fatalOf(error);
+      if (fatal !== undefined) throw fatal;
+      if (!end.aborted) logger.warn("campaign.no-answer", { error });
+    });
+  }
+
+  async #forgetRefusals(): Promise<void> {
+    const { queue, logger } = this.#context;
+    const days = this.#options.configuration.spec.queue.deadLetterRetentionDays;
+    const records = await queue.forgetRefusals(days * dayMs);
+    if (records > 0) logger.info("refusals.forgotten", { records, olderThanDays: days });
+  }
+
+  /** At the start, a worker none of whose mappings fits says so and ends; later, they are only paused. */
+  #endIfNothingCanRun(): void {
+    if (this.#states.some(({ block, ran }) => block === undefined || ran)) return;
+    const [first] = this.#states;
+    const message = this.#states.map(({ mapping, block }) => `${mapping.table}: ${block?.message}`).join("; ");
+    this.#ends.abort(new FatalError(first?.block?.reason ?? "NoMapping", `no mapping can run: ${message}`));
+  }
+}
+
+async function repeat(clock: Clock, everyMs: number, end: AbortSignal, work: () => Promise<void>): Promise<void> {
+  while (!end.aborted) {
+    await work();
+    await sleep(clock, everyMs, end);
+  }
+}
+
+/** The same instance, however its address is written. */
+function normalUrl(url: string): string {
+  return new URL(url).href.replace(/\/+$/, "");
+}

@@ -1,0 +1,108 @@
+import type { Campaign } from "../campaign/interface.ts";
+import type { Dataverse } from "../dataverse/interface.ts";
+import type { Clock } from "../http/clock.ts";
+import { ServiceError, type ServiceName } from "../http/service-error.ts";
+
+interface ServiceHealth {
+  answeredAt: number | undefined;
+  failuresInARow: number;
+  lastFailure: string | undefined;
+}
+
+/** A failure that concerns the service as a whole, and not what was asked of it. */
+export function isOutage(error: unknown): boolean {
+  return error instanceof ServiceError && error.scope === "Service" && error.code !== "Aborted";
+}
+
+const firstPauseMs = 500;
+const longestPauseMs = 30_000;
+/** A single record can fail like an outage; this many in a row are one. */
+const failuresOfAnOutage = 3;
+
+/** When each system last answered, and how long to leave it alone. An answer that refuses is an answer. */
+export class Health {
+  readonly #clock: Clock;
+  readonly #services: Record<ServiceName, ServiceHealth> = {
+    Dataverse: { answeredAt: undefined, failuresInARow: 0, lastFailure: undefined },
+    Campaign: { answeredAt: undefined, failuresInARow: 0, lastFailure: undefined },
+  };
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  async observe<T>(service: ServiceName, call: () => Promise<T>): Promise<T> {
+    const health = this.#services[service];
+    const answered = () => {
+      health.answeredAt = this.#clock.now();
+      health.failuresInARow = 0;
+    };
+    try {
+      const result = await call();
+      answered();
+      return result;
+    } catch (error) {
+      if (isOutage(error)) {
+        health.failuresInARow += 1;
+        health.lastFailure = error instanceof Error ? error.message : undefined;
+      } else if (error instanceof ServiceError && error.code !== "Aborted") answered();
+      throw error;
+    }
+  }
+
+  /** Of the systems that did not answer within `windowMs`: which, and what came instead. */
+  silent(windowMs: number): readonly { readonly service: ServiceName; readonly lastFailure: string | undefined }[] {
+    const since = this.#clock.now() - windowMs;
+    return (["Dataverse", "Campaign"] as const).flatMap((service) => {
+      const { answeredAt, lastFailure } = this.#services[service];
+      return answeredAt === undefined || answeredAt < since ? [{ service, lastFailure }] : [];
+    });
+  }
+
+  answeredWithin(service: ServiceName, windowMs: number): boolean {
+    const { answeredAt } = this.#services[service];
+    return answeredAt !== undefined && answeredAt >= this.#clock.now() - windowMs;
+  }
+
+  /** Whether a service seems to be down: then one call at a time finds out when it is back. */
+  isDown(service: ServiceName): boolean {
+    return this.#services[service].failuresInARow >= failuresOfAnOutage;
+  }
+
+  /** How long to wait before the next try. */
+  pauseMs(service: ServiceName, random: number): number {
+    const { failuresInARow } = this.#services[service];
+    return backoffMs(failuresInARow, random);
+  }
+}
+
+/** Exponential, at most half a minute, with a half of it random. */
+export function backoffMs(failures: number, random: number): number {
+  if (failures === 0) return 0;
+  const full = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(failures - 1, 10));
+  return full / 2 + (full / 2) * random;
+}
+
+/** The same client, observed. */
+export function observedDataverse(dataverse: Dataverse, health: Health): Dataverse {
+  const observe = <T>(call: () => Promise<T>) => health.observe("Dataverse", call);
+  return {
+    whoAmI: (...args) => observe(() => dataverse.whoAmI(...args)),
+    tableMetadata: (...args) => observe(() => dataverse.tableMetadata(...args)),
+    readTracked: (...args) => observe(() => dataverse.readTracked(...args)),
+    readRecord: (...args) => observe(() => dataverse.readRecord(...args)),
+  };
+}
+
+/** The same client, observed. */
+export function observedCampaign(campaign: Campaign, health: Health): Campaign {
+  const observe = <T>(call: () => Promise<T>) => health.observe("Campaign", call);
+  return {
+    resourceMetadata: (...args) => observe(() => campaign.resourceMetadata(...args)),
+    list: (...args) => observe(() => campaign.list(...args)),
+    findByKey: (...args) => observe(() => campaign.findByKey(...args)),
+    insert: (...args) => observe(() => campaign.insert(...args)),
+    updateByKey: (...args) => observe(() => campaign.updateByKey(...args)),
+    deleteByKey: (...args) => observe(() => campaign.deleteByKey(...args)),
+  };
+}

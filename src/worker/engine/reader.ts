@@ -1,0 +1,307 @@
+import type { TrackedPage, TrackedRecord } from "../dataverse/interface.ts";
+import { columnsOf, type Plan, planMapping } from "../flows/ingress/plan.ts";
+import { mapRow } from "../flows/ingress/record.ts";
+import { ServiceError } from "../http/service-error.ts";
+import type { Checkpoint, Incoming, PageCommit } from "../queue/interface.ts";
+import { type EngineContext, type MappingState, sleep } from "./context.ts";
+import { fatalOf } from "./fatal.ts";
+import { backoffMs } from "./health.ts";
+import { inferredLimit } from "./settings.ts";
+import * as transitions from "./transitions.ts";
+
+const rowsPerSweep = 2000;
+const listPageSize = 1000;
+const waitForRoomMs = 500;
+/** A link that nothing came by is saved at last after this time: the service keeps links for days. */
+const saveLinkEveryMs = 600_000;
+
+/**
+ * Reads one mapping, one fetch and commit at a time: what Campaign has already, the table once, then its changes. Changes
+ * go before the table, for their link ages.
+ */
+export class Reader {
+  readonly #context: EngineContext;
+  readonly #state: MappingState;
+  #nextPollAt = 0;
+  #isFull = false;
+  #failures = 0;
+
+  constructor(context: EngineContext, state: MappingState) {
+    this.#context = context;
+    this.#state = state;
+  }
+
+  /** Runs until `stop` aborts. @throws FatalError */
+  async run(stop: AbortSignal): Promise<void> {
+    while (!stop.aborted) {
+      const waitMs = await this.#step(stop).catch((error: unknown) => this.#failed(error, stop));
+      await sleep(this.#context.clock, waitMs, stop);
+    }
+  }
+
+  /** Does one thing. @returns how long to wait before the next */
+  async #step(signal: AbortSignal): Promise<number> {
+    const { clock, settings } = this.#context;
+    const state = this.#state;
+    if (state.checkpoint.pause !== undefined) return settings.lookAgainMs;
+    const plan = state.plan ?? (await this.#fit(signal));
+    if (plan === undefined) return settings.lookAgainMs;
+    const replay = transitions.replay(state.checkpoint, state.mapping);
+    if (replay !== undefined) await this.#save(replay);
+    const { delta, snapshot, listing } = state.checkpoint;
+    if (listing !== undefined) await this.#list(listing, signal);
+    else if (delta !== undefined && (delta.nextLink !== undefined || clock.now() >= this.#nextPollAt)) {
+      await this.#readChanges(plan, delta, signal);
+    } else if (snapshot?.sweeping) await this.#sweep();
+    else if (snapshot !== undefined) return (await this.#hasRoom()) ? this.#readTable(plan, signal) : waitForRoomMs;
+    else if (delta === undefined) await this.#save(transitions.readAgain(state.checkpoint));
+    else return Math.max(0, this.#nextPollAt - clock.now());
+    this.#failures = 0;
+    return 0;
+  }
+
+  /** Fits the mapping to both systems as they are now. */
+  async #fit(signal: AbortSignal): Promise<Plan | undefined> {
+    const { dataverse, campaign, logger } = this.#context;
+    const { mapping } = this.#state;
+    const table = await dataverse.tableMetadata(mapping.table, columnsOf(mapping), signal);
+    const resource = await campaign.resourceMetadata(mapping.resource, signal);
+    const plan = planMapping(mapping, table, resource);
+    if ("mapping" in plan) {
+      this.#state.plan = plan;
+      this.#state.block = undefined;
+      this.#state.ran = true;
+      this.#context.wake();
+      logger.info("mapping.fitted", { mapping: mapping.table, resource: mapping.resource });
+      return plan;
+    }
+    const [first] = plan;
+    this.#block(first?.reason ?? "MappingInvalid", plan.map(({ message }) => message).join("; "));
+    return undefined;
+  }
+
+  /** First load: which keys Campaign has, so that every other record is one insert and one call. */
+  async #list(listing: NonNullable<Checkpoint["listing"]>, signal: AbortSignal): Promise<void> {
+    const { campaign, queue, logger } = this.#context;
+    const { resource, key, table } = this.#state.mapping;
+    const page = await campaign.list(resource, listPageSize, listing.nextLink, signal).catch(async (error: unknown) => {
+      if (listing.nextLink === undefined || !isRefused(error)) throw error;
+      await this.#save({ ...this.#state.checkpoint, listing: {} }); // Its paging link is no longer honoured.
+      return undefined;
+    });
+    if (page === undefined) return;
+    const { listing: _, ...rest } = this.#state.checkpoint;
+    const next = page.nextLink === undefined ? rest : { ...rest, listing: { nextLink: page.nextLink } };
+    const keys = page.records.flatMap(({ fields }) => {
+      const value = fields[key.field];
+      return value === undefined || value === null || value === "" ? [] : [String(value)];
+    });
+    await queue.commitListing(next, keys);
+    this.#state.checkpoint = next;
+    if (page.nextLink === undefined) logger.info("listing.done", { mapping: table, resource });
+  }
+
+  async #readTable(plan: Plan, signal: AbortSignal): Promise<number> {
+    const { checkpoint } = this.#state;
+    const { dataverse, settings, logger, now } = this.#context;
+    const cursor = transitions.snapshotCursor(checkpoint);
+    const read = {
+      metadata: plan.table,
+      columns: plan.columns,
+      labels: plan.labels,
+      pageSize: settings.pageSize,
+      cursor,
+    };
+    const page = await dataverse.readTracked(read, signal).catch(async (error: unknown) => {
+      if (cursor.kind !== "next" || !(isRefused(error) || isExpired(error))) throw error;
+      logger.info("snapshot.restarted", { mapping: checkpoint.mapping });
+      await this.#save(transitions.restartSnapshot(checkpoint));
+      return undefined;
+    });
+    this.#failures = 0;
+    if (page === undefined) return 0;
+    const purpose = checkpoint.snapshot?.purpose;
+    await this.#commit(transitions.afterSnapshotPage(checkpoint, page, now()), this.#incoming(plan, page, false), {
+      stage: "Snapshot",
+      replay: purpose === "Replay",
+      listed: purpose === "FirstLoad",
+      isLast: page.nextLink === undefined,
+    });
+    return 0;
+  }
+
+  async #readChanges(plan: Plan, delta: NonNullable<Checkpoint["delta"]>, signal: AbortSignal): Promise<void> {
+    const { checkpoint } = this.#state;
+    const { dataverse, settings, logger, now, clock, queue } = this.#context;
+    const cursor = transitions.deltaCursor(delta);
+    const read = {
+      metadata: plan.table,
+      columns: plan.columns,
+      labels: plan.labels,
+      pageSize: settings.pageSize,
+      cursor,
+    };
+    const page = await dataverse.readTracked(read, signal).catch(async (error: unknown) => {
+      if (isExpired(error)) {
+        logger.warn("delta.expired", { mapping: checkpoint.mapping, generation: checkpoint.generation + 1 });
+        const next = transitions.readAgain(checkpoint);
+        await queue.beginGeneration(next);
+        this.#state.checkpoint = next;
+      } else if (cursor.kind === "next" && isRefused(error)) await this.#save(transitions.restartRound(checkpoint));
+      else throw error;
+      return undefined;
+    });
+    if (page === undefined) return;
+    const next = transitions.afterDeltaPage(checkpoint, page, now());
+    if (page.nextLink === undefined) this.#nextPollAt = clock.now() + settings.pollIntervalMs;
+    const isQuiet = page.records.length + page.deletedIds.length === 0 && delta.nextLink === undefined;
+    const isIdle = isQuiet && page.nextLink === undefined && (await this.#pendingRecords()) === 0;
+    if (isIdle && now() - delta.issuedAt < saveLinkEveryMs) {
+      // Not worth a write: the older link tells the same.
+      this.#state.checkpoint = { ...next, delta: { link: next.delta?.link ?? delta.link, issuedAt: delta.issuedAt } };
+      return;
+    }
+    // A reader that waits outlives its link: above the mark, keys only.
+    const keysOnly = !(await this.#hasRoom());
+    await this.#commit(next, this.#incoming(plan, page, keysOnly), {
+      stage: "Round",
+      replay: false,
+      listed: false,
+      isLast: page.nextLink === undefined,
+    });
+  }
+
+  #incoming(plan: Plan, page: TrackedPage, keysOnly: boolean): readonly Incoming[] {
+    const upserts = page.records.map((record) => incomingOf(plan, record, keysOnly));
+    const refusals = upserts.flatMap((incoming) => (incoming.kind === "Refused" ? [incoming.refusal.message] : []));
+    const { waveRefusals } = this.#context.settings;
+    if (refusals.length >= waveRefusals && refusals.length === upserts.length && new Set(refusals).size === 1) {
+      throw new RefusedPage(refusals[0] ?? "");
+    }
+    return [...upserts, ...page.deletedIds.map((id) => ({ kind: "Delete", id }) as const)];
+  }
+
+  async #commit(
+    checkpoint: Checkpoint,
+    records: readonly Incoming[],
+    { isLast, ...rest }: Pick<PageCommit, "stage" | "replay" | "listed"> & { isLast: boolean },
+  ): Promise<void> {
+    const { queue, settings, logger, wake } = this.#context;
+    const { mapping } = checkpoint;
+    const limit = isLast ? inferredLimit(settings, await this.#writtenRecords()) : 0;
+    const page = { checkpoint, records, ...rest, ...(isLast ? { release: { inferredLimit: limit } } : {}) };
+    const { taken, withheld } = await queue.commitPage(page);
+    this.#state.checkpoint = checkpoint;
+    this.#state.readRecords += records.length;
+    if (records.length > 0) logger.info("page.read", { mapping, stage: rest.stage, records: records.length, taken });
+    if (taken > 0 || isLast) wake();
+    if (withheld > 0) await this.#pauseForDeletions(withheld, "left the filter");
+  }
+
+  /** The table was read to its end: what this generation did not see is gone at its source. */
+  async #sweep(): Promise<void> {
+    const { queue, settings, logger, wake } = this.#context;
+    const { checkpoint, mapping } = this.#state;
+    const { generation } = checkpoint;
+    if (mapping.applyDeletes) {
+      const unseen = await queue.countUnseen(mapping.table, generation);
+      if (unseen > inferredLimit(settings, await this.#writtenRecords())) {
+        return this.#pauseForDeletions(unseen, "are no longer in the table");
+      }
+    }
+    while ((await queue.sweep(mapping.table, generation, mapping.applyDeletes, rowsPerSweep)) === rowsPerSweep);
+    await this.#save(transitions.swept(checkpoint));
+    logger.info("snapshot.done", { mapping: mapping.table, generation });
+    wake();
+  }
+
+  #pauseForDeletions(records: number, why: string): Promise<void> {
+    const { table } = this.#state.mapping;
+    const message =
+      `${records} records that this workflow wrote ${why}, more than are deleted in Campaign without asking. ` +
+      `Nothing of ${table} moves until then: look whether this is right. If it is, give the mapping a new value of replay and restart the workflow`;
+    this.#context.logger.warn("mapping.paused", { mapping: table, reason: "MassDeletion", records });
+    return this.#save(
+      transitions.paused(this.#state.checkpoint, { reason: "MassDeletion", message, since: this.#context.now() }),
+    );
+  }
+
+  async #failed(error: unknown, stop: AbortSignal): Promise<number> {
+    if (stop.aborted) return 0;
+    const fatal = fatalOf(error);
+    if (fatal !== undefined) throw fatal;
+    const { logger, random, settings } = this.#context;
+    const { table: mapping } = this.#state.mapping;
+    if (error instanceof RefusedPage || (error instanceof ServiceError && error.scope === "Mapping")) {
+      this.#block(error.code, error.message);
+      return settings.lookAgainMs;
+    }
+    this.#failures += 1;
+    const waitMs = Math.max(
+      backoffMs(this.#failures, random()),
+      error instanceof ServiceError ? (error.retryAfterSeconds ?? 0) * 1000 : 0,
+    );
+    logger.warn("read.failed", { mapping, failures: this.#failures, tryAgainMs: Math.round(waitMs), error });
+    return waitMs;
+  }
+
+  #block(reason: string, message: string): void {
+    const { logger, blocked } = this.#context;
+    const state = this.#state;
+    if (state.block?.reason !== reason)
+      logger.warn("mapping.blocked", { mapping: state.mapping.table, reason, message });
+    state.plan = undefined;
+    state.block = { reason, message };
+    blocked();
+  }
+
+  async #save(checkpoint: Checkpoint): Promise<void> {
+    await this.#context.queue.saveCheckpoint(checkpoint);
+    this.#state.checkpoint = checkpoint;
+  }
+
+  /** Above the high-water mark there is none, until the low-water mark is reached. */
+  async #hasRoom(): Promise<boolean> {
+    const { highWaterRecords, lowWaterRecords } = this.#context.settings;
+    const pending = await this.#pendingRecords();
+    this.#isFull = this.#isFull ? pending > lowWaterRecords : pending >= highWaterRecords;
+    return !this.#isFull;
+  }
+
+  async #pendingRecords(): Promise<number> {
+    return (await this.#context.queue.counts()).get(this.#state.mapping.table)?.pending ?? 0;
+  }
+
+  async #writtenRecords(): Promise<number> {
+    return (await this.#context.queue.counts()).get(this.#state.mapping.table)?.written ?? 0;
+  }
+}
+
+/** Every record of a page is refused for one cause: that is the mapping's trouble, not the records'. */
+class RefusedPage extends Error {
+  override readonly name = "RefusedPage";
+  readonly code = "ConversionFailed";
+}
+
+function incomingOf(plan: Plan, { id, version, row }: TrackedRecord, keysOnly: boolean): Incoming {
+  const mapped = mapRow(plan, row);
+  switch (mapped.kind) {
+    case "Mapped": {
+      if (keysOnly) return { kind: "Upsert", id, version };
+      const content = { targetKey: mapped.targetKey, payload: JSON.stringify(mapped.fields) };
+      return { kind: "Upsert", id, version, content };
+    }
+    case "FilteredOut":
+      return { kind: "FilteredOut", id, version, remove: plan.mapping.filter?.deleteUnmatched ?? false };
+    case "Refused":
+      return { kind: "Refused", id, version, refusal: mapped.refusal };
+  }
+}
+
+function isExpired(error: unknown): boolean {
+  return error instanceof ServiceError && error.code === "DeltaTokenExpired";
+}
+
+function isRefused(error: unknown): boolean {
+  return error instanceof ServiceError && error.outcome === "Refused" && error.scope === "Record";
+}

@@ -1,0 +1,100 @@
+/** How a checkpoint goes on. Pure. */
+import type { IngressMapping } from "../../api/integration-workflow.ts";
+import type { ReadCursor, TrackedPage } from "../dataverse/interface.ts";
+import { isSameIdentity } from "../flows/ingress/plan.ts";
+import type { Checkpoint, Pause } from "../queue/interface.ts";
+
+/** A mapping that the store does not know. */
+export function firstLoad(mapping: IngressMapping, mappingHash: string): Checkpoint {
+  return {
+    mapping: mapping.table,
+    mappingHash,
+    generation: 1,
+    ...replayOf(mapping),
+    snapshot: { purpose: "FirstLoad", sweeping: false },
+    listing: {},
+  };
+}
+
+/** What a run's configuration means for what an earlier run left. */
+export type Preparation =
+  | { readonly kind: "Continue" }
+  /** The mapping was edited: everything is read again. */
+  | { readonly kind: "NewGeneration"; readonly checkpoint: Checkpoint }
+  /** The mapping speaks of other records: what is stored of it is of no use. */
+  | { readonly kind: "StartOver" };
+
+export function prepare(checkpoint: Checkpoint, mappingHash: string): Preparation {
+  if (checkpoint.mappingHash === mappingHash) return { kind: "Continue" };
+  if (!isSameIdentity(checkpoint.mappingHash, mappingHash)) return { kind: "StartOver" };
+  return { kind: "NewGeneration", checkpoint: { ...readAgain(checkpoint), mappingHash } };
+}
+
+/** Everything from the beginning, under a new generation; an interrupted first load stays one. */
+export function readAgain({ delta: _, pause: __, snapshot, ...rest }: Checkpoint): Checkpoint {
+  const purpose = snapshot?.purpose === "FirstLoad" ? "FirstLoad" : "Resync";
+  return { ...rest, generation: rest.generation + 1, snapshot: { purpose, sweeping: false } };
+}
+
+/** A replay that is asked for and not begun; never while the table is being read anyway. */
+export function replay(checkpoint: Checkpoint, mapping: IngressMapping): Checkpoint | undefined {
+  if (mapping.replay === checkpoint.replay || checkpoint.snapshot !== undefined) return undefined;
+  const { replay: _, ...rest } = checkpoint;
+  if (mapping.replay === undefined) return rest;
+  return { ...rest, replay: mapping.replay, snapshot: { purpose: "Replay", sweeping: false } };
+}
+
+export function snapshotCursor({ snapshot }: Checkpoint): ReadCursor {
+  return snapshot?.nextLink === undefined ? { kind: "snapshot" } : { kind: "next", link: snapshot.nextLink };
+}
+
+export function afterSnapshotPage(checkpoint: Checkpoint, page: TrackedPage, now: number): Checkpoint {
+  const { snapshot, ...rest } = checkpoint;
+  const purpose = snapshot?.purpose ?? "Resync";
+  if (page.nextLink !== undefined) {
+    return { ...rest, snapshot: { purpose, sweeping: false, nextLink: page.nextLink } };
+  }
+  // A replay runs beside the delta, which goes on by its own link.
+  if (purpose === "Replay" && checkpoint.delta !== undefined) return rest;
+  const delta = page.deltaLink === undefined ? {} : { delta: { link: page.deltaLink, issuedAt: now } };
+  return { ...rest, ...delta, snapshot: { purpose, sweeping: true } };
+}
+
+/** The table is read again from its beginning in the same generation: its paging link is no longer honoured. */
+export function restartSnapshot(checkpoint: Checkpoint): Checkpoint {
+  const { snapshot, ...rest } = checkpoint;
+  return snapshot === undefined ? rest : { ...rest, snapshot: { purpose: snapshot.purpose, sweeping: false } };
+}
+
+export function swept({ snapshot: _, ...rest }: Checkpoint): Checkpoint {
+  return rest;
+}
+
+export function deltaCursor(delta: NonNullable<Checkpoint["delta"]>): ReadCursor {
+  return delta.nextLink === undefined ? { kind: "delta", link: delta.link } : { kind: "next", link: delta.nextLink };
+}
+
+export function afterDeltaPage(checkpoint: Checkpoint, page: TrackedPage, now: number): Checkpoint {
+  const { delta, ...rest } = checkpoint;
+  if (delta === undefined) return checkpoint;
+  if (page.nextLink !== undefined) return { ...rest, delta: { ...delta, nextLink: page.nextLink } };
+  return { ...rest, delta: { link: page.deltaLink ?? delta.link, issuedAt: now } };
+}
+
+/** A round is begun again: the link to its next page is no longer honoured. */
+export function restartRound(checkpoint: Checkpoint): Checkpoint {
+  const { delta, ...rest } = checkpoint;
+  return delta === undefined ? rest : { ...rest, delta: { link: delta.link, issuedAt: delta.issuedAt } };
+}
+
+export function paused(checkpoint: Checkpoint, pause: Pause): Checkpoint {
+  return { ...checkpoint, pause };
+}
+
+export function resumed({ pause: _, ...rest }: Checkpoint): Checkpoint {
+  return rest;
+}
+
+function replayOf({ replay: value }: IngressMapping): { replay?: string } {
+  return value === undefined ? {} : { replay: value };
+}

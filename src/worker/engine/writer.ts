@@ -1,0 +1,170 @@
+import { ServiceError } from "../http/service-error.ts";
+import type { LeasedRecord, Settlement } from "../queue/interface.ts";
+import { type EngineContext, type MappingState, sleep } from "./context.ts";
+import { fatalOf } from "./fatal.ts";
+import { superseded, Turn, type TurnEnd } from "./turn.ts";
+
+const lookForDueEveryMs = 500;
+
+interface Waiting {
+  readonly record: LeasedRecord;
+  readonly state: MappingState;
+}
+
+/**
+ * Writes what is queued: leases records, takes their turns in parallel, settles them. Mappings have their turns in
+ * rotation, so that none waits for another's backlog. While Campaign seems to be down, one record at a time finds out.
+ */
+export class Writer {
+  readonly #context: EngineContext;
+  readonly #states: readonly MappingState[];
+  readonly #turns = new Set<Promise<void>>();
+  /** Leased and not begun: the store is asked for several at once. */
+  readonly #leased: Waiting[] = [];
+  #rotation = 0;
+  #news = Promise.withResolvers<void>();
+
+  constructor(context: EngineContext, states: readonly MappingState[]) {
+    this.#context = context;
+    this.#states = states;
+  }
+
+  /** There may be something to do. */
+  wake(): void {
+    this.#news.resolve();
+  }
+
+  /**
+   * Runs until `stop` aborts and every turn under way has ended. `giveUp` ends the calls of those turns.
+   * @throws FatalError
+   */
+  async run(stop: AbortSignal, giveUp: AbortSignal): Promise<void> {
+    const failed = new AbortController();
+    const end = AbortSignal.any([stop, failed.signal]);
+    end.addEventListener("abort", () => this.wake(), { once: true });
+    const fail = (error: unknown) => failed.abort(error);
+    while (!end.aborted) {
+      this.#news = Promise.withResolvers();
+      const pauseMs = await this.#fill(giveUp, fail, end).catch((error: unknown) => this.#storeFailed(error, fail));
+      if (end.aborted) break;
+      if (pauseMs > 0) await this.#newsOr(pauseMs, end);
+    }
+    await Promise.all(this.#turns);
+    await this.#context.queue.giveBack(this.#leased.splice(0).map(({ record }) => record)).catch(() => undefined); // Their leases end by themselves.
+    if (failed.signal.aborted) throw failed.signal.reason;
+  }
+
+  /** Starts turns. @returns how long to wait for news */
+  async #fill(giveUp: AbortSignal, fail: (error: unknown) => void, end: AbortSignal): Promise<number> {
+    const { health, settings, random } = this.#context;
+    const isDown = health.isDown("Campaign");
+    const limit = isDown ? 1 : settings.parallelism;
+    if (isDown && this.#turns.size === 0) await sleep(this.#context.clock, health.pauseMs("Campaign", random()), end);
+    while (!end.aborted && this.#turns.size < limit) {
+      const waiting = this.#leased.shift() ?? (await this.#lease(limit));
+      if (waiting === undefined) return lookForDueEveryMs;
+      const turn = this.#take(waiting, giveUp)
+        .catch((error: unknown) => this.#turnFailed(error, fail))
+        .finally(() => {
+          this.#turns.delete(turn);
+          this.wake();
+        });
+      this.#turns.add(turn);
+    }
+    return lookForDueEveryMs;
+  }
+
+  async #lease(limit: number): Promise<Waiting | undefined> {
+    const { queue, settings, clock } = this.#context;
+    for (let tried = 0; tried < this.#states.length; tried++) {
+      const state = this.#states[this.#rotation++ % this.#states.length];
+      if (state?.plan === undefined || state.checkpoint.pause !== undefined || clock.now() < state.suspendedUntil)
+        continue;
+      const records = await queue.lease(state.mapping.table, isOnTrial(state) ? 1 : limit, settings.leaseMs);
+      this.#leased.push(...records.map((record) => ({ record, state })));
+      const first = this.#leased.shift();
+      if (first !== undefined) return first;
+    }
+    return undefined;
+  }
+
+  async #take({ record, state }: Waiting, giveUp: AbortSignal): Promise<void> {
+    const { queue } = this.#context;
+    const { plan, checkpoint } = state;
+    if (plan === undefined || this.#context.clock.now() < state.suspendedUntil) return queue.giveBack([record]);
+    const end = await new Turn(record, plan, checkpoint.mappingHash, this.#context, giveUp).take();
+    if (end.settlement === superseded) return;
+    const settlement = this.#judge(end, end.settlement, state);
+    await queue.settle(record, settlement);
+    this.#tell(record, settlement, end.cause);
+    const fatal = fatalOf(end.cause);
+    if (fatal !== undefined) throw fatal;
+  }
+
+  /** One bad record is buried; a wave of them suspends the mapping, and so does what meets every record of it. */
+  #judge({ cause }: TurnEnd, settlement: Settlement, state: MappingState): Settlement {
+    const { clock, logger, settings } = this.#context;
+    if (settlement.kind === "Written" || (settlement.kind === "Removed" && settlement.sent)) {
+      state.wave.written();
+      state.block = undefined;
+      if (settlement.sent) state.writtenRecords += 1;
+      return settlement;
+    }
+    if (settlement.kind === "Retry" && cause instanceof ServiceError && cause.scope === "Mapping") {
+      state.block = { reason: cause.code, message: cause.message };
+      state.suspendedUntil = clock.now() + settings.lookAgainMs;
+      return settlement;
+    }
+    if (settlement.kind !== "Dead") return settlement;
+    const code = cause instanceof ServiceError && cause.serviceCode !== undefined ? ` (${cause.serviceCode})` : "";
+    const wasWave = state.wave.wave !== undefined;
+    if (state.wave.refused(`${settlement.refusal.reason}${code}`) === "Bury") return settlement;
+    state.suspendedUntil = clock.now() + settings.lookAgainMs;
+    const mapping = state.mapping.table;
+    if (!wasWave)
+      logger.warn("mapping.suspended", { mapping, cause: state.wave.wave, refusals: settings.waveRefusals });
+    return { kind: "Retry", before: settlement.before, afterMs: 0, counts: false };
+  }
+
+  #tell({ mapping, id, attempts }: LeasedRecord, settlement: Settlement, cause: unknown): void {
+    const { logger } = this.#context;
+    switch (settlement.kind) {
+      case "Dead":
+        logger.warn("record.refused", { mapping, id, ...settlement.refusal });
+        return;
+      case "Unknown":
+      case "Retry":
+        if (cause instanceof ServiceError && cause.code === "Aborted") return;
+        if (cause instanceof ServiceError) {
+          const { code, message } = cause;
+          logger.debug("record.try-again", { mapping, id, attempts, settled: settlement.kind, code, message });
+        } else if (cause !== undefined) logger.error("record.failed", { mapping, id, attempts, error: cause });
+        return;
+      default:
+        logger.debug("record.settled", { mapping, id, settled: settlement.kind });
+    }
+  }
+
+  #turnFailed(error: unknown, fail: (error: unknown) => void): void {
+    const fatal = fatalOf(error);
+    if (fatal !== undefined) fail(fatal);
+    else this.#context.logger.error("record.not-settled", { error });
+  }
+
+  #storeFailed(error: unknown, fail: (error: unknown) => void): number {
+    this.#turnFailed(error, fail);
+    return lookForDueEveryMs;
+  }
+
+  async #newsOr(delayMs: number, end: AbortSignal): Promise<void> {
+    const waited = new AbortController();
+    const timer = sleep(this.#context.clock, delayMs, AbortSignal.any([end, waited.signal]));
+    await Promise.race([this.#news.promise, timer]);
+    waited.abort();
+  }
+}
+
+/** After a wave or a block, one record finds out whether it is over. */
+function isOnTrial({ wave, block }: MappingState): boolean {
+  return wave.wave !== undefined || block !== undefined;
+}

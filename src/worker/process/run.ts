@@ -1,0 +1,215 @@
+import { existsSync, readFileSync } from "node:fs";
+import { ConfigurationError, parseConfiguration, type WorkflowConfiguration } from "../../api/configuration.ts";
+import type { IngressMapping } from "../../api/integration-workflow.ts";
+import { exitCodes, type WorkerStatus } from "../../api/worker-contract.ts";
+import type { ListenAddress } from "../../telemetry/address.ts";
+import type { Logger } from "../../telemetry/log.ts";
+import { IngressEngine } from "../engine/engine.ts";
+import { FatalError, fatalOf } from "../engine/fatal.ts";
+import { type EngineSettings, engineSettings } from "../engine/settings.ts";
+import { systemClock } from "../http/clock.ts";
+import { type Connections, connect } from "../http/connect.ts";
+import type { Queue } from "../queue/interface.ts";
+import { openSqliteQueue } from "../queue/sqlite/sqlite-queue.ts";
+import { encodeLastWords, writeLastWords } from "./last-words.ts";
+import { WorkerMetrics } from "./metrics.ts";
+import { startServer } from "./server.ts";
+
+export interface WorkerOptions {
+  readonly configurationPath: string;
+  readonly credentialsDirectory: string;
+  readonly stateDirectory: string;
+  readonly lastWordsPath: string;
+  readonly caBundlePath: string;
+  /** undefined: no HTTP. */
+  readonly address: ListenAddress | undefined;
+  /** How long one call may take, its waits included. */
+  readonly callTimeoutSeconds: number;
+  /** Departures from the engine's own figures. */
+  readonly settings: Partial<EngineSettings>;
+}
+
+/** What remains of the grace period for saving and last words. */
+const savingSeconds = 5;
+
+/**
+ * Runs a worker until `stop` aborts or it cannot go on. It leaves its last words either way.
+ * @returns the process's exit code
+ */
+export async function runWorker(options: WorkerOptions, logger: Logger, stop: AbortSignal): Promise<number> {
+  const worker = new Worker(options, logger);
+  try {
+    await worker.run(stop);
+    worker.leave("Stopped", "stopped as asked", logger);
+    return exitCodes.stopped;
+  } catch (error) {
+    if (stop.aborted && error === stop.reason) {
+      worker.leave("Stopped", "stopped as asked, before it began", logger);
+      return exitCodes.stopped;
+    }
+    const fatal = error instanceof ConfigurationError ? error : fatalOf(error);
+    if (fatal !== undefined) {
+      logger.error("worker.cannot-go-on", { error: fatal });
+      worker.leave(fatal.code, fatal.message, logger);
+      return exitCodes.cannotRecover;
+    }
+    logger.error("worker.failed", { error });
+    worker.leave("WorkerError", error instanceof Error ? error.message : String(error), logger);
+    return 1;
+  }
+}
+
+class Worker {
+  readonly #options: WorkerOptions;
+  readonly #logger: Logger;
+  readonly #metrics = new WorkerMetrics();
+  #queue: Queue | undefined;
+  #connections: Connections | undefined;
+  #engine: IngressEngine | undefined;
+  #lastStatus: WorkerStatus | undefined;
+
+  constructor(options: WorkerOptions, logger: Logger) {
+    this.#options = options;
+    this.#logger = logger;
+  }
+
+  async run(stop: AbortSignal): Promise<void> {
+    const configuration = readConfiguration(this.#options.configurationPath);
+    const mappings = supportedMappings(configuration);
+    const { address } = this.#options;
+    const server =
+      address === undefined
+        ? undefined
+        : await startServer(address, {
+            status: async () => this.#engine?.status(),
+            notReady: () => this.#notReady(),
+            metrics: this.#metrics,
+            observe: () => this.#observe(),
+          });
+    this.#logger.info("worker.started", { workflow: configuration.workflow, url: server?.url });
+    try {
+      await this.#move(configuration, mappings, stop);
+    } finally {
+      this.#lastStatus = await this.#engine?.status().catch(() => undefined);
+      await this.#connections?.close();
+      await this.#queue?.close();
+      await server?.close();
+    }
+  }
+
+  leave(reason: string, message: string, logger: Logger): void {
+    const path = this.#options.lastWordsPath;
+    try {
+      writeLastWords(path, encodeLastWords(reason, message, this.#lastStatus));
+    } catch (error) {
+      logger.warn("last-words.not-written", { path, error });
+    }
+    logger.info("worker.ended", { reason, backlog: this.#lastStatus?.backlog });
+  }
+
+  async #move(
+    configuration: WorkflowConfiguration,
+    mappings: readonly IngressMapping[],
+    stop: AbortSignal,
+  ): Promise<void> {
+    const { stateDirectory: directory, callTimeoutSeconds, settings } = this.#options;
+    const { spec } = configuration;
+    const logger = this.#logger;
+    this.#queue = await openSqliteQueue({ directory, now: Date.now, logger }, stop);
+    this.#connections = this.#connect(configuration);
+    const { dataverse, campaign } = this.#connections;
+    this.#engine = new IngressEngine({
+      configuration,
+      mappings,
+      queue: this.#queue,
+      dataverse,
+      campaign,
+      settings: {
+        ...engineSettings({
+          engineCallsPerSecond: spec.campaign.engineCallsPerSecond,
+          sharePercent: spec.dynamics.share,
+          mappings: mappings.length,
+          callTimeoutSeconds,
+        }),
+        ...settings,
+      },
+      clock: systemClock,
+      now: Date.now,
+      random: Math.random,
+      logger,
+    });
+    const giveUp = new AbortController();
+    const graceSeconds = spec.worker.terminationGracePeriodSeconds;
+    const patienceMs = Math.max(graceSeconds / 2, graceSeconds - savingSeconds) * 1000;
+    stop.addEventListener("abort", () => {
+      logger.info("worker.stopping", { graceSeconds });
+      setTimeout(() => giveUp.abort(new Error("the grace period is over")), patienceMs).unref();
+    });
+    await this.#engine.run(stop, giveUp.signal);
+  }
+
+  #connect({ spec }: WorkflowConfiguration): Connections {
+    const { credentialsDirectory, caBundlePath, callTimeoutSeconds } = this.#options;
+    if (spec.caBundle !== undefined && !existsSync(caBundlePath)) {
+      throw new FatalError(
+        "CaBundleMissing",
+        `the ConfigMap "${spec.caBundle.configMapRef.name}" (caBundle.configMapRef) or its key ca.crt is missing`,
+      );
+    }
+    return connect({
+      dynamics: {
+        url: spec.dynamics.url,
+        sharePercent: spec.dynamics.share,
+        secretName: spec.dynamics.credentialsSecretRef.name,
+      },
+      campaign: {
+        url: spec.campaign.url,
+        engineCallsPerSecond: spec.campaign.engineCallsPerSecond,
+        secretName: spec.campaign.credentialsSecretRef.name,
+      },
+      credentialsDirectory,
+      ...(spec.caBundle === undefined ? {} : { caBundlePath }),
+      logger: this.#logger,
+      metrics: this.#metrics.calls,
+      callTimeoutSeconds,
+    });
+  }
+
+  #notReady(): WorkerStatus["notReady"] {
+    if (this.#engine !== undefined) return this.#engine.notReady();
+    return { reason: "StoreLocked", message: "the queue's store is not open yet: another worker may still be ending" };
+  }
+
+  async #observe(): Promise<void> {
+    const status = await this.#engine?.status();
+    const connections = this.#connections;
+    if (status === undefined || connections === undefined) return;
+    this.#metrics.observe(status, (service) => connections.governorState(service));
+  }
+}
+
+function readConfiguration(path: string): WorkflowConfiguration {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new ConfigurationError(`the configuration ${path} cannot be read: the operator mounts it there`, { cause });
+  }
+  return parseConfiguration(text);
+}
+
+/** @throws FatalError `NotSupportedYet` for what this version cannot run */
+function supportedMappings({ spec }: WorkflowConfiguration): readonly IngressMapping[] {
+  const notYet = (what: string) =>
+    new FatalError(
+      "NotSupportedYet",
+      `this version of the worker cannot run ${what} yet: remove it, or use a newer one`,
+    );
+  if (spec.type !== "Ingress" || spec.ingress === undefined) throw notYet(`a workflow of type ${spec.type}`);
+  if (spec.queue.postgres !== undefined) throw notYet("a queue in PostgreSQL (queue.postgres)");
+  for (const { table, fields } of spec.ingress.mappings) {
+    const linked = fields.find(({ link }) => link !== undefined);
+    if (linked !== undefined) throw notYet(`a link (mapping ${table}, field ${linked.field})`);
+  }
+  return spec.ingress.mappings;
+}

@@ -1,0 +1,47 @@
+import Fastify, { type FastifyInstance } from "fastify";
+import type { WorkerStatus } from "../../api/worker-contract.ts";
+import type { ListenAddress } from "../../telemetry/address.ts";
+import type { WorkerMetrics } from "./metrics.ts";
+
+export interface ServerSources {
+  /** Undefined while the queue is not open: a backlog that nobody counted is never shown as 0. */
+  readonly status: () => Promise<WorkerStatus | undefined>;
+  /** Undefined when the worker is ready. */
+  readonly notReady: () => WorkerStatus["notReady"];
+  readonly metrics: WorkerMetrics;
+  /** Brings the metrics up to date. */
+  readonly observe: () => Promise<void>;
+}
+
+export interface WorkerServer {
+  /** `http://127.0.0.1:8080` */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** The worker's side of the contract over HTTP: /livez, /readyz, /status, /metrics. Nothing of it changes anything. */
+export async function startServer(address: ListenAddress, sources: ServerSources): Promise<WorkerServer> {
+  const app = Fastify({ logger: false, bodyLimit: 1024, requestTimeout: 10_000, forceCloseConnections: true });
+  addRoutes(app, sources);
+  const url = await app.listen({ port: address.port, host: address.host ?? "::" });
+  return { url, close: () => app.close() };
+}
+
+function addRoutes(app: FastifyInstance, sources: ServerSources): void {
+  app.get("/livez", () => "ok\n");
+  app.get("/readyz", async (_request, reply) => {
+    const notReady = sources.notReady();
+    if (notReady === undefined) return "ok\n";
+    return reply.code(503).send(`${notReady.reason}: ${notReady.message}\n`);
+  });
+  app.get("/status", async (_request, reply) => {
+    const status = await sources.status();
+    if (status !== undefined) return status;
+    return reply.code(503).send({ notReady: sources.notReady() });
+  });
+  app.get("/metrics", async (_request, reply) => {
+    await sources.observe();
+    const { registry } = sources.metrics;
+    return reply.type(registry.contentType).send(await registry.metrics());
+  });
+}
