@@ -110,6 +110,15 @@ describe("a key", () => {
   });
 
   test("that holds anything at all is found, put in and taken out again", async () => {
+    await insertProfiles({ externalId: id });
+    await clients.campaign.updateByKey(byKey(id), { firstName: "A" }, never);
+    // Whatever is patched at another address than a PKey's would seem to be done.
+    await sandbox.control.addFault({
+      side: "campaign",
+      method: "PATCH",
+      pathPattern: "/profile/(?!@[A-Za-z0-9_-]{10})",
+      action: { kind: "status", status: 200, body: "{}" },
+    });
     for (const value of ["a/b?c=1&d#e", "byText", "email", "ünï çødé", "@PKey", "'; drop", "..", "%2F", "4 2"]) {
       await clients.campaign.insert("profile", { externalId: value, firstName: "A" }, never);
       expect(await clients.campaign.updateByKey(byKey(value), { externalId: value, firstName: "B" }, never)).toBe(
@@ -194,6 +203,22 @@ describe("an update", () => {
     expect(await clients.campaign.updateByKey(byKey(id), { firstName: "D" }, never)).toBe("Updated");
     expect(await clients.campaign.updateByKey(byAccount("A-1"), { lastName: "E" }, never)).toBe("Updated");
     expect(await profile()).toMatchObject({ firstName: "D", lastName: "E" });
+  });
+
+  test("whose record gets a new PKey between look-up and PATCH is done all the same", async () => {
+    await insertProfiles({ externalId: id, accountNumber: "A-1" });
+    await clients.campaign.findByKey(byAccount("A-1"), never);
+    await sandbox.control.addFault({
+      side: "campaign",
+      method: "PATCH",
+      times: 1,
+      action: { kind: "slow", milliseconds: 300 },
+    });
+    const update = clients.campaign.updateByKey(byAccount("A-1"), { firstName: "B" }, never);
+    await expect.poll(async () => (await sandbox.control.faults())[0]?.met).toBe(1);
+    await sandbox.control.rotatePKeys();
+    expect(await update).toBe("Updated");
+    expect(await profile()).toMatchObject({ firstName: "B" });
   });
 });
 

@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
+import { mkdir, mkdtemp, open, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -37,6 +38,21 @@ test("a missing key, an empty one and a missing directory name Secret, side and 
   await expect(read(join(directory, "nowhere"))).rejects.toThrow(/"clientId"/);
 });
 
+test("a version that goes away while it is read is not taken for a missing key", async () => {
+  for (const version of ["..v0", "..v1"]) await mkdir(join(directory, version));
+  const pipe = join(directory, "..v0", "clientId"); // reading it waits for the test
+  spawnSync("mkfifo", [pipe]);
+  await symlink("..v0", join(directory, "..data"));
+  const reading = read();
+  const writer = await open(pipe, "w");
+  for (const key of ["clientId", "clientSecret"]) await writeFile(join(directory, "..v1", key), "new");
+  await symlink("..v1", join(directory, "..next"));
+  await rename(join(directory, "..next"), join(directory, "..data"));
+  await writer.write("old");
+  await writer.close();
+  expect(await reading).toEqual({ clientId: "new", clientSecret: "new" });
+});
+
 test("keys come from one version of the Secret, while the kubelet turns its link over and over", async () => {
   const turn = async (version: number) => {
     await mkdir(join(directory, `..v${version}`));
@@ -51,9 +67,10 @@ test("keys come from one version of the Secret, while the kubelet turns its link
   const turns = (async () => {
     for (let version = 1; turning; version++) await turn(version);
   })();
-  for (let index = 0; index < 200; index++) {
-    const { clientId, clientSecret } = await read();
-    expect(clientId).toBe(clientSecret);
+  for (let round = 0; round < 100; round++) {
+    for (const { clientId, clientSecret } of await Promise.all(Array.from({ length: 20 }, () => read()))) {
+      expect(clientId).toBe(clientSecret);
+    }
   }
   turning = false;
   await turns;

@@ -85,22 +85,25 @@ describe("what is known of a call that failed", () => {
   });
 
   test("nothing was sent when the signal had ended before, or while the call waited for a connection", async () => {
-    let calls = 0;
-    const { url } = await server(() => {
-      calls++;
+    const paths: (string | undefined)[] = [];
+    const { url } = await server((request, response) => {
+      paths.push(request.url);
+      if (request.url === "/third") json(response, 200, {});
     });
     await expect(send(post(url), {}, AbortSignal.abort())).rejects.toMatchObject({
       code: "Aborted",
       outcome: "NotSent",
     });
     const one = transport({ connectionsPerHost: 1 });
-    const first = one.send("Campaign", post(url), AbortSignal.timeout(300));
+    const first = one.send("Campaign", post(`${url}/first`), AbortSignal.timeout(300));
     first.catch(() => {});
-    await expect.poll(() => calls).toBe(1);
-    const second = one.send("Campaign", post(url), AbortSignal.timeout(50));
+    await expect.poll(() => paths).toEqual(["/first"]);
+    const second = one.send("Campaign", post(`${url}/second`), AbortSignal.timeout(50));
     await expect(second).rejects.toMatchObject({ code: "TimedOut", outcome: "NotSent" });
+    const third = one.send("Campaign", post(`${url}/third`), never);
     await expect(first).rejects.toMatchObject({ code: "TimedOut", outcome: "Unknown" });
-    expect(calls).toBe(1);
+    expect((await third).status).toBe(200);
+    expect(paths).toEqual(["/first", "/third"]);
   });
 
   test("the outcome is unknown when the connection breaks after the sending", async () => {
