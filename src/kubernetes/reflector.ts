@@ -12,7 +12,10 @@ import { type WatchEvent, watchEvents } from "./watch.ts";
 export interface ReflectorTimings {
   /** The server ends a watch after this long, so that watches spread over servers. */
   watchTimeoutSeconds: number;
-  /** A watch on which nothing came for so long is taken for dead. Bookmarks come about once a minute. */
+  /**
+   * A watch on which nothing came for so long is closed and opened anew, which tells a dead connection from a quiet one.
+   * Bookmarks come about once a minute, but none while the version has not moved (seen on 1.36), so silence is no failure.
+   */
   idleTimeoutMs: number;
   /** Time for one page of a list. */
   listTimeoutMs: number;
@@ -21,7 +24,7 @@ export interface ReflectorTimings {
 
 export const defaultReflectorTimings: ReflectorTimings = {
   watchTimeoutSeconds: 290,
-  idleTimeoutMs: 150_000,
+  idleTimeoutMs: 120_000,
   listTimeoutMs: 60_000,
   backoff: { initialMs: 800, factor: 2, maxMs: 30_000, jitter: 0.5 },
 };
@@ -111,11 +114,13 @@ async function watch<T extends Cached>(
   const startedAtMs = clock.monotonicMs();
   const idle = idleTimer(clock, timings.idleTimeoutMs);
   let resourceVersion = from;
+  let opened = false;
   let delivered = false;
   const progressed = (): boolean => delivered || clock.monotonicMs() - startedAtMs > timings.backoff.maxMs;
   try {
     const query = { ...selection(options), resourceVersion, timeoutSeconds: timings.watchTimeoutSeconds };
     const stream = await options.client.watch(options.kind, query, AbortSignal.any([signal, idle.signal]));
+    opened = true;
     options.onContact();
     for await (const event of watchEvents(stream)) {
       idle.heard();
@@ -125,6 +130,7 @@ async function watch<T extends Cached>(
     }
     return { type: "ended", resourceVersion, progressed: progressed() };
   } catch (error) {
+    if (opened && error === idle.signal.reason) return { type: "ended", resourceVersion, progressed: true };
     return outcomeOf(error, { options, during: "watch", resourceVersion, progressed: progressed(), signal });
   } finally {
     idle.stop();

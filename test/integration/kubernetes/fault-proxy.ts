@@ -4,7 +4,10 @@ import { Agent, request } from "node:https";
 import { type AddressInfo, createServer as createTcpServer, type Socket } from "node:net";
 import type { Connection } from "../../../src/kubernetes/connection.ts";
 
-/** What happens to requests that come from now on. Requests in flight are only touched by `resetConnections`. */
+/**
+ * What happens to requests that come from now on, or to the first so many `times`. Requests in flight are only touched by
+ * `resetConnections`.
+ */
 export type Fault =
   | { type: "none" }
   /** Connections are accepted and reset. */
@@ -12,9 +15,9 @@ export type Fault =
   /** Connections are accepted, and nothing is ever answered. */
   | { type: "blackHole" }
   /** The server says no; `to` says to what. */
-  | { type: "answer"; to: "watch" | "all"; status: number; reason: string; retryAfterSeconds?: number }
+  | { type: "answer"; to: "watch" | "all"; status: number; reason: string; retryAfterSeconds?: number; times?: number }
   /** A watch is accepted and its first line is an ERROR event. */
-  | { type: "errorEvent"; status: number; reason: string };
+  | { type: "errorEvent"; status: number; reason: string; times?: number };
 
 export interface FaultProxy {
   /** http://127.0.0.1:port; signed in as the connection's user. */
@@ -49,6 +52,7 @@ export async function startFaultProxy(connection: Connection): Promise<FaultProx
 
   const http = createServer((incoming, outgoing) => {
     const watch = incoming.url?.includes("watch=true") === true;
+    if ("times" in fault && fault.times !== undefined && hits >= fault.times) fault = { type: "none" };
     if (fault.type === "answer" && (fault.to === "all" || watch)) {
       hits += 1;
       const headers = fault.retryAfterSeconds === undefined ? {} : { "retry-after": String(fault.retryAfterSeconds) };

@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, describe, expect, inject, test, vi } from "vitest";
 import type { Client } from "../../../src/kubernetes/client.ts";
-import { createInformer } from "../../../src/kubernetes/informer.ts";
-import { silentLogger } from "../../../src/telemetry/log.ts";
+import { createInformer, type Informer } from "../../../src/kubernetes/informer.ts";
+import type { ReflectorTimings } from "../../../src/kubernetes/reflector.ts";
+import { type Logger, silentLogger } from "../../../src/telemetry/log.ts";
 import { type Fault, type FaultProxy, startFaultProxy } from "./fault-proxy.ts";
 import { contentOf, type Follower, follow } from "./follower.ts";
 import {
+  type ConfigMap,
   clientOver,
   configMaps,
   connectionAt,
@@ -27,17 +29,7 @@ beforeEach(async () => {
   proxied = clientOver(connectionAt(proxy.url));
   namespace = await freshNamespace(direct.client);
   await fill(direct.client);
-  follower = follow(
-    createInformer({
-      client: proxied.client,
-      kind: configMaps,
-      namespaces: [namespace],
-      labelSelector: "test=faults",
-      project: (object) => object,
-      timings: quickTimings,
-      logger: silentLogger,
-    }),
-  );
+  follower = follow(informerOf({ namespaces: [namespace] }));
   await follower.informer.synced;
   await vi.waitFor(() => expect(proxy.openWatches()).toBe(1), { timeout: 20_000, interval: 20 });
 });
@@ -50,6 +42,22 @@ afterEach(async () => {
 });
 
 const labels = { test: "faults" };
+
+function informerOf(options: {
+  namespaces: string[];
+  timings?: ReflectorTimings;
+  logger?: Logger;
+}): Informer<ConfigMap> {
+  return createInformer({
+    client: proxied.client,
+    kind: configMaps,
+    labelSelector: "test=faults",
+    project: (object) => object,
+    timings: quickTimings,
+    logger: silentLogger,
+    ...options,
+  });
+}
 
 async function fill(client: Client): Promise<void> {
   for (const name of ["changed", "deleted", "replaced", "kept", "unselected"]) {
@@ -136,6 +144,41 @@ describe("while the fault lasts objects change, and after it the cache equals a 
     await expectSameAsServer();
     expect(follower.complaints).toEqual([]);
   });
+});
+
+test("a watch that is merely quiet is opened anew again and again without a complaint", async () => {
+  const quiet = await freshNamespace(direct.client);
+  const warnings: unknown[] = [];
+  const logger = {
+    ...silentLogger,
+    warn: (event: string, fields?: object) => void warnings.push({ event, ...fields }),
+  };
+  const own = follow(informerOf({ namespaces: [quiet], logger, timings: { ...quickTimings, idleTimeoutMs: 200 } }));
+  const before = proxy.connections();
+  await vi.waitFor(() => expect(proxy.connections()).toBeGreaterThan(before + 3), { timeout: 20_000 });
+  await direct.client.create(configMaps, { metadata: { namespace: quiet, name: "a", labels } });
+  await vi.waitFor(() => expect(own.told.size).toBe(1), { timeout: 20_000 });
+  expect(warnings).toEqual([]);
+  await own.stop();
+});
+
+test("a version that is too old is listed anew at once, without waiting out a backoff", async () => {
+  const patient = { ...quickTimings, backoff: { initialMs: 600_000, factor: 1, maxMs: 600_000, jitter: 0 } };
+  for (const fault of [
+    { type: "answer", to: "watch", status: 410, reason: "Expired" },
+    { type: "errorEvent", status: 410, reason: "Expired" },
+  ] satisfies Fault[]) {
+    proxy.set({ ...fault, times: 1 });
+    const own = follow(informerOf({ namespaces: [namespace], timings: patient }));
+    await untilHit();
+    await direct.client.create(configMaps, {
+      metadata: { namespace, name: `after-${fault.type.toLowerCase()}`, labels },
+    });
+    await vi.waitFor(() => expect(own.told.has(`${namespace}/after-${fault.type.toLowerCase()}`)).toBe(true), {
+      timeout: 20_000,
+    });
+    await own.stop();
+  }
 });
 
 test("during a fault the informer is unhealthy once its limit has passed, and healthy again after", async () => {
