@@ -249,7 +249,7 @@ export class Reader {
     const { logger, blocked } = this.#context;
     const state = this.#state;
     if (state.block?.reason !== reason)
-      logger.warn("mapping.blocked", { mapping: state.mapping.table, reason, message });
+      logger.warn("mapping.blocked", { mapping: state.mapping.table, reason, why: message });
     state.plan = undefined;
     state.block = { reason, message };
     blocked();

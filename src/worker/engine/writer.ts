@@ -130,14 +130,19 @@ export class Writer {
     const { logger } = this.#context;
     switch (settlement.kind) {
       case "Dead":
-        logger.warn("record.refused", { mapping, id, ...settlement.refusal });
+        logger.warn("record.refused", {
+          mapping,
+          id,
+          reason: settlement.refusal.reason,
+          why: settlement.refusal.message,
+        });
         return;
       case "Unknown":
       case "Retry":
         if (cause instanceof ServiceError && cause.code === "Aborted") return;
         if (cause instanceof ServiceError) {
           const { code, message } = cause;
-          logger.debug("record.try-again", { mapping, id, attempts, settled: settlement.kind, code, message });
+          logger.debug("record.try-again", { mapping, id, attempts, settled: settlement.kind, code, why: message });
         } else if (cause !== undefined) logger.error("record.failed", { mapping, id, attempts, error: cause });
         return;
       default:

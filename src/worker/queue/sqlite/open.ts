@@ -29,7 +29,7 @@ export async function openDatabase(directory: string, logger: Logger, signal: Ab
       if (waits) logger.info("queue.lock-acquired", { path });
       return database;
     }
-    if (!waits) logger.info("queue.locked", { path, message: "another worker holds the store: waiting for its end" });
+    if (!waits) logger.info("queue.locked", { path, why: "another worker holds the store: waiting for its end" });
     waits = true;
     await delay(tryAgainMs, undefined, { signal });
   }
