@@ -1,5 +1,5 @@
 /** Where the Kubernetes binaries are, and that they are there: the cache keeps what was built, and builds what is missing. */
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { build, type Report } from "./build.ts";
@@ -38,6 +38,7 @@ export async function binaries(set: BinarySet, environment: NodeJS.ProcessEnv, r
   );
   try {
     if (isWhole(folder, set)) return folder;
+    removeUnfinished(cache, set);
     const temporary = `${folder}.${process.pid}`;
     try {
       await build(set, temporary, environment, report);
@@ -50,6 +51,14 @@ export async function binaries(set: BinarySet, environment: NodeJS.ProcessEnv, r
     return folder;
   } finally {
     unlock();
+  }
+}
+
+/** What builders left that were killed. The caller holds the lock, so nobody works on them. */
+function removeUnfinished(cache: string, set: BinarySet): void {
+  const unfinished = new RegExp(`^${set}-[0-9a-f]{12}\\.\\d+$`);
+  for (const name of readdirSync(cache).filter((each) => unfinished.test(each))) {
+    rmSync(join(cache, name), { recursive: true, force: true });
   }
 }
 

@@ -1,8 +1,9 @@
-/** Builds a set of binaries with Go. */
+/** Makes a set of binaries: Kubernetes's own are downloaded where they can be, all others are built with Go. */
 import { type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { downloadRelease, isReleased } from "./download.ts";
 import { ClusterError } from "./errors.ts";
 import { type BinarySet, type BuildJob, binariesOf, modulePath, recipes } from "./recipe.ts";
 
@@ -13,8 +14,8 @@ const millisecondsBetweenLooks = 500;
 const secondsBetweenSigns = 20;
 
 /**
- * Builds every binary of `set` into `folder`. Takes minutes from nothing, seconds when Go's caches are warm.
- * @throws ClusterError NoGo, or BuildFailed with what Go said
+ * Makes every binary of `set` in `folder`. Building takes minutes from nothing, seconds when Go's caches are warm.
+ * @throws ClusterError NoGo, BuildFailed with what Go said, DownloadFailed
  */
 export async function build(
   set: BinarySet,
@@ -27,25 +28,32 @@ export async function build(
   const seconds = (): number => Math.round((performance.now() - started) / 1000);
   let built = 0;
   let lastSign = 0;
-  report(`building ${wanted.length} binaries (${set}) with Go, once; they are kept`);
+  report(`getting ${wanted.length} binaries (${set}), once: they are downloaded or built with Go, and kept`);
   const looking = setInterval(() => {
     const now = wanted.filter((name) => existsSync(join(folder, name))).length;
     if (now === built && seconds() - lastSign < secondsBetweenSigns) return;
     built = now;
     lastSign = seconds();
-    report(`${built} of ${wanted.length} built (${set}, ${lastSign} s)`);
+    report(`${built} of ${wanted.length} there (${set}, ${lastSign} s)`);
   }, millisecondsBetweenLooks);
   try {
     // Two at a time: one links, with one thread, while the other compiles.
     const queue = [...recipes[set]];
     const work = async (): Promise<void> => {
-      for (let job = queue.shift(); job !== undefined; job = queue.shift()) await goBuild(job, folder, environment);
+      for (let job = queue.shift(); job !== undefined; job = queue.shift()) await make(job, folder, environment);
     };
     await Promise.all([work(), work()]);
   } finally {
     clearInterval(looking);
   }
-  report(`${wanted.length} of ${wanted.length} built (${set}, ${seconds()} s)`);
+  report(`${wanted.length} of ${wanted.length} there (${set}, ${seconds()} s)`);
+}
+
+async function make(job: BuildJob, folder: string, environment: NodeJS.ProcessEnv): Promise<void> {
+  const names = Object.keys(job.packages);
+  const { release } = job;
+  if (release === undefined || !(await isReleased(names[0] ?? "", release))) await goBuild(job, folder, environment);
+  else await Promise.all(names.map((name) => downloadRelease(name, release, folder)));
 }
 
 /** One package to a file, several to a folder: `go build` then names each after the last part of its path. */

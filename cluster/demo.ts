@@ -1,7 +1,6 @@
 /** What `npm start` puts on a cluster: the operator with its sandbox, and workflows to try. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Report } from "./build.ts";
-import { ClusterError } from "./errors.ts";
 import { projectFolder } from "./image.ts";
 import type { RunStep } from "./steps.ts";
 import type { Target, TargetImage } from "./target.ts";
@@ -59,19 +58,19 @@ export async function uninstallDemo(demo: Demo, step: RunStep): Promise<void> {
 
 /**
  * Waits until every workflow that was asked to run says RUNNING and has nothing left to write, and reports each change.
- * @throws ClusterError WorkflowFailed, with the workflow's own words
+ * Gives a sentence for each that is FAILED when the time is up.
  */
-export async function watchWorkflows(demo: Demo, step: RunStep): Promise<void> {
-  await step("workflows run", async (report) => {
+export async function watchWorkflows(demo: Demo, step: RunStep): Promise<string[]> {
+  return step("workflows run", async (report) => {
     const deadline = performance.now() + settleSeconds * 1000;
     const said = new Map<string, string>();
     for (;;) {
       const workflows = await listWorkflows(demo);
       for (const workflow of workflows) sayOnce(workflow, said, report);
-      if (workflows.every(isSettled)) return;
+      if (workflows.every(isSettled)) return [];
       if (performance.now() > deadline) {
-        report(`not all have settled after ${settleSeconds} s; they go on: the table below tells how far they are`);
-        return;
+        report(`not all have settled after ${settleSeconds} s; the table below tells how far they are`);
+        return workflows.filter(({ status }) => status?.state === "FAILED").map(describe);
       }
       await delay(secondsBetweenLooks * 1000);
     }
@@ -100,16 +99,18 @@ async function listWorkflows(demo: Demo): Promise<readonly Workflow[]> {
   return (JSON.parse(text) as { items: readonly Workflow[] }).items; // The CRD's schema has checked it.
 }
 
-function sayOnce({ metadata, status }: Workflow, said: Map<string, string>, report: Report): void {
+function sayOnce(workflow: Workflow, said: Map<string, string>, report: Report): void {
+  const key = `${workflow.metadata.namespace}/${workflow.metadata.name}`;
+  const line = describe(workflow);
+  if (said.get(key) !== line) report(line);
+  said.set(key, line);
+}
+
+function describe({ metadata, status }: Workflow): string {
   const name = `${metadata.namespace}/${metadata.name}`;
-  const backlog = status?.backlog === undefined ? "" : `, ${status.backlog} records waiting to be written`;
-  const line = `${name} ${status?.state ?? "not yet seen by the operator"}${backlog}`;
-  if (said.get(name) !== line) report(line);
-  said.set(name, line);
-  if (status?.state === "FAILED") {
-    const { reason, message } = status.failure ?? {};
-    throw new ClusterError("WorkflowFailed", `Workflow ${name} is FAILED: ${reason}: ${message}`);
-  }
+  const { failure, state = "not yet seen by the operator", backlog } = status ?? {};
+  if (state === "FAILED") return `${name} FAILED: ${failure?.reason}: ${failure?.message}`;
+  return `${name} ${state}${backlog === undefined ? "" : `, ${backlog} records waiting to be written`}`;
 }
 
 function isSettled({ spec, status }: Workflow): boolean {

@@ -1,8 +1,11 @@
-/** What to try once the workflows run: commands that work as they stand, pasted into a shell in the checkout. */
-export function hints(context: string | undefined): string {
+/**
+ * What to try once the workflows run: commands that work as they stand, pasted into a shell in the checkout.
+ * `prefix` stands before the commands of npm: empty, or a variable that names the cluster.
+ */
+export function hints(prefix: string, context: string | undefined): string {
   const [kubectl, stop] =
     context === undefined
-      ? ["npm run -s kubectl --", "npm run stop"]
+      ? [`${prefix}npm run -s kubectl --`, `${prefix}npm run stop`]
       : [`kubectl --context ${context}`, `npm run stop -- --context ${context}`];
   const patch = (kind: string, json: string): string =>
     `${kubectl} -n crm patch iw contacts --type ${kind} -p '${json}'`;

@@ -1,6 +1,6 @@
 /** The product's image, built from the checkout: by Docker where it answers, else by buildah on a base made here. */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { baseRecipe, writeBase } from "./base-image.ts";
@@ -29,6 +29,7 @@ export interface ImageOptions {
 /** The root of this checkout. */
 export const projectFolder = fileURLToPath(new URL("..", import.meta.url));
 
+const archivesKept = 5;
 const repository = "localhost/integration-workflow-operator";
 
 /** Whether a Docker daemon answers. */
@@ -66,6 +67,7 @@ export async function buildImage(
     report(`building ${image.reference} with buildah`);
     mkdirSync(cache, { recursive: true });
     await buildWithBuildah(options.context, cache, image.reference, archivePath);
+    removeOldArchives(cache);
   }
   return { ...image, archivePath };
 }
@@ -85,6 +87,15 @@ function contentHash({ context, docker }: ImageOptions): string {
     hash.update(`${name}\0`).update(readFileSync(join(context, name)));
   }
   return hash.digest("hex").slice(0, 12);
+}
+
+/** Every change of the program makes another archive: the last few are kept. */
+function removeOldArchives(cache: string): void {
+  const archives = readdirSync(cache)
+    .filter((name) => name.endsWith(".tar"))
+    .map((name) => ({ path: join(cache, name), writtenAt: statSync(join(cache, name)).mtimeMs }));
+  archives.sort((one, other) => other.writtenAt - one.writtenAt);
+  for (const { path } of archives.slice(archivesKept)) rmSync(path, { force: true });
 }
 
 /** Builds in a store of its own, which goes away: only the archive stays. */

@@ -15,6 +15,8 @@ interface Flags {
 }
 
 const environment = process.env;
+const defaultName = "iw-demo";
+const ownName = environment["IW_NAME"] || defaultName;
 const step = stepsOn(process.stdout);
 
 function command(parent: Command, name: string, description: string): Command {
@@ -22,7 +24,7 @@ function command(parent: Command, name: string, description: string): Command {
   return parent
     .command(name)
     .description(description)
-    .option("--name <name>", "what the project's own cluster is called", "iw-demo")
+    .option("--name <name>", "what the project's own cluster is called (IW_NAME)", ownName)
     .option("--context <context>", context, environment["IW_CONTEXT"])
     .option("--verbose", "say where an error came from");
 }
@@ -35,15 +37,30 @@ async function demoOn(target: Target, run: RunStep): Promise<Demo> {
   return { target, ...(await run("kubectl and helm", (report) => clientPrograms(environment, report))) };
 }
 
+/** A start that is broken off loses nothing: each step is found done by the next start. */
+function sayWhatInterruptLeaves(): void {
+  process.once("SIGINT", () => {
+    process.stderr.write(
+      "\nInterrupted. What is there stays: npm start goes on from it, npm run stop takes it away.\n",
+    );
+    process.exit(130);
+  });
+}
+
 async function start(flags: Flags): Promise<void> {
+  sayWhatInterruptLeaves();
   const { target, image } = await prepareTarget(optionsOf(flags), environment, step);
   const demo = await demoOn(target, step);
   await installDemo(demo, image, step);
-  await watchWorkflows(demo, step);
-  process.stdout.write(`\n${await workflowTable(demo)}${hints(flags.context)}`);
+  const failures = await watchWorkflows(demo, step);
+  process.stdout.write(
+    `\n${await workflowTable(demo)}${hints(flags.name === defaultName ? "" : `IW_NAME=${flags.name} `, flags.context)}`,
+  );
+  if (failures.length > 0) throw new ClusterError("WorkflowFailed", failures.join("\n"));
 }
 
 async function up(flags: Flags): Promise<void> {
+  sayWhatInterruptLeaves();
   const { target } = await prepareTarget(optionsOf(flags), environment, step);
   process.stdout.write(`${target.description} is up: kubectl ${target.kubectlFlags.join(" ")}\n`);
 }
@@ -55,7 +72,7 @@ async function stop(flags: Flags): Promise<void> {
 
 /** Runs kubectl at this terminal, and ends as it ends. */
 async function kubectl(args: readonly string[]): Promise<void> {
-  const options = { name: environment["IW_NAME"] || "iw-demo" };
+  const options = { name: ownName };
   const context = environment["IW_CONTEXT"];
   const target = await findTarget(context ? { ...options, context } : options, environment);
   const programs = await clientPrograms(environment, console.error);

@@ -80,12 +80,17 @@ export function findNode(name: string): RunningNode | undefined {
 }
 
 /**
- * Makes the image in an archive (`docker save`'s format) known to the node.
+ * Makes the image in an archive (`docker save`'s format) known to the node, unless it is.
  * @throws ClusterError ToolFailed
  */
-export async function importImage(name: string, nodeBinaries: string, archivePath: string): Promise<void> {
+export async function importImage(
+  name: string,
+  nodeBinaries: string,
+  image: { readonly reference: string; readonly archivePath: string },
+): Promise<void> {
   const client = [join(nodeBinaries, "ctr"), "--address", nodeLayout(name).containerdSocket, "--namespace", "k8s.io"];
-  await runTool([...client, "images", "import", archivePath]);
+  const known = await runTool([...client, "images", "list", "--quiet", `name==${image.reference}`]);
+  if (known.trim() === "") await runTool([...client, "images", "import", image.archivePath]);
 }
 
 /** Ends the node and removes all that it left on this machine. Does nothing if there is none. */

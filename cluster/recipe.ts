@@ -14,6 +14,8 @@ export interface BuildJob {
   readonly folder?: string;
   readonly linkerFlags?: readonly string[];
   readonly tags?: string;
+  /** The release of Kubernetes that these binaries are of: where it can be reached, they are downloaded instead. */
+  readonly release?: string;
 }
 
 /**
@@ -30,6 +32,7 @@ function kubernetesJob(...components: readonly string[]): BuildJob {
   const version = "k8s.io/component-base/version";
   return {
     module: "kubernetes",
+    release: kubernetesVersion,
     packages: Object.fromEntries(components.map((name) => [name, `k8s.io/kubernetes/cmd/${name}`])),
     linkerFlags: [
       `-X ${version}.gitVersion=v${kubernetesVersion}`,

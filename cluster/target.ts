@@ -98,8 +98,10 @@ async function prepareNode(
   const node = await step(`Kubernetes node ${name}`, () =>
     startNode({ name, controlPlaneBinaries, nodeBinaries, bound: false }),
   );
-  const { archivePath } = image;
-  if (archivePath !== undefined) await step("image on the node", () => importImage(name, nodeBinaries, archivePath));
+  const { archivePath, reference } = image;
+  if (archivePath !== undefined) {
+    await step("image on the node", () => importImage(name, nodeBinaries, { reference, archivePath }));
+  }
   return { target: fileTarget(`the node ${name}`, node.kubeconfigPath), image };
 }
 

@@ -8,6 +8,8 @@ import { ensurePackages } from "../../cluster/packages.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
+    /** The node's name: see cluster/node.ts. */
+    node: string;
     /** The path of a kubeconfig that signs in as system:masters. */
     kubeconfig: string;
     /** The product's image as built from this checkout; it is on the node, so imagePullPolicy must not be Always. */
@@ -20,10 +22,9 @@ declare module "vitest" {
   }
 }
 
-const name = "iw-e2e";
-
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const report = console.log;
+  const name = process.env["IW_NAME"] || "iw-e2e"; // Another name runs beside: several checkouts, one machine.
   await ensurePackages(process.env, report);
   const controlPlane = await binaries("control-plane", process.env, report);
   const node = await binaries("node", process.env, report);
@@ -31,9 +32,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
   await bundle();
   const image = await buildImage({ context: projectFolder, docker: false }, process.env, report);
   const cluster = await startNode({ name, controlPlaneBinaries: controlPlane, nodeBinaries: node, bound: true });
-  if (image.archivePath !== undefined) await importImage(name, node, image.archivePath);
+  const { archivePath, reference } = image;
+  if (archivePath !== undefined) await importImage(name, node, { reference, archivePath });
+  project.provide("node", name);
   project.provide("kubeconfig", cluster.kubeconfigPath);
-  project.provide("image", { repository: image.repository, tag: image.tag, reference: image.reference });
+  project.provide("image", { repository: image.repository, tag: image.tag, reference });
   project.provide("kubectl", join(tools, "kubectl"));
   project.provide("helm", join(tools, "helm"));
   project.provide("binaries", { controlPlane, node });

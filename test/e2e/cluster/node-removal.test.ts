@@ -7,7 +7,7 @@ import { nodeLayout } from "../../../cluster/node/layout.ts";
 import { type ProcessRecord, readProcessRecord } from "../../../cluster/node/process-record.ts";
 import { findNode, startNode, stopNode } from "../../../cluster/node.ts";
 
-const name = "iw-e2e-removal";
+const name = `${inject("node")}-removal`;
 const layout = nodeLayout(name);
 const folders = { controlPlaneBinaries: inject("binaries").controlPlane, nodeBinaries: inject("binaries").node };
 const waiting = { timeout: 60_000, interval: 50 };

@@ -98,7 +98,7 @@ test("a claim grows, and its folder goes when it is deleted", async () => {
     const { status } = await core.readNamespacedPersistentVolumeClaim({ name: "data", namespace });
     expect(status?.capacity?.["storage"]).toBe("2Gi");
   }, waiting);
-  const { volumes } = nodeLayout("iw-e2e");
+  const { volumes } = nodeLayout(inject("node"));
   expect(readdirSync(volumes)).toHaveLength(1);
   await core.deleteNamespacedPod({ name: "probe", namespace, gracePeriodSeconds: 0 });
   await core.deleteNamespacedPersistentVolumeClaim({ name: "data", namespace });
