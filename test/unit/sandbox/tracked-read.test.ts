@@ -141,6 +141,48 @@ describe("a tracked read", () => {
     expect(delta.json["@odata.context"]).toMatch(/#contacts\(lastname\)\/\$delta$/);
   });
 
+  it("meets or misses rows that are made while it reads, and has every one of them in the delta", async () => {
+    const { sandbox, caller } = await start(3);
+    const headers = { prefer: "odata.track-changes,odata.maxpagesize=2" };
+    const first = await caller.call("GET", "contacts", { headers });
+    const made = ["10000000-0000-4000-8000-000000000001", "f0000000-0000-4000-8000-000000000001"];
+    await sandbox.control.insertRows({ table: "contact", rows: made.map((id) => ({ id, cells: {} })) });
+    const last = await caller.call("GET", first.json["@odata.nextLink"], { headers });
+    const ids = (json: { value: { contactid: string }[] }) => json.value.map((row) => row.contactid);
+    expect(ids(last.json)).toContain(made[1]);
+    expect(ids(last.json)).not.toContain(made[0]);
+    const delta = await caller.call("GET", last.json["@odata.deltaLink"]);
+    expect(ids(delta.json)).toEqual(made);
+  });
+
+  it("pages on from rows to deletions without losing the oldest deletion", async () => {
+    const { sandbox, caller } = await start(4);
+    const headers = { prefer: "odata.track-changes,odata.maxpagesize=2" };
+    const all = await caller.call("GET", "contacts", { headers: { prefer: "odata.track-changes" } });
+    const [gone] = await sandbox.control.changeMany({ table: "contact", count: 1, operation: "delete" });
+    await sandbox.control.changeMany({ table: "contact", count: 2, operation: "update", cells: { fax: "{n}" } });
+    const rows = await caller.call("GET", all.json["@odata.deltaLink"], { headers });
+    expect(rows.json.value).toMatchObject([{ fax: "0" }, { fax: "1" }]);
+    const deletions = await caller.call("GET", rows.json["@odata.nextLink"], { headers });
+    expect(deletions.json.value).toMatchObject([{ id: gone, reason: "deleted" }]);
+    expect(deletions.json).toHaveProperty(["@odata.deltaLink"]);
+  });
+
+  it("shows a row that was deleted and made again once, and in the delta also as deleted", async () => {
+    const { sandbox, caller } = await start(2);
+    const all = await caller.call("GET", "contacts", { headers: { prefer: "odata.track-changes" } });
+    const id: string = all.json.value[0].contactid;
+    await sandbox.control.deleteRows({ table: "contact", ids: [id] });
+    await sandbox.control.insertRows({ table: "contact", rows: [{ id, cells: { lastname: "Again" } }] });
+    const { json } = await caller.call("GET", "contacts?$select=lastname");
+    expect(json.value).toHaveLength(2);
+    const delta = await caller.call("GET", all.json["@odata.deltaLink"]);
+    expect(delta.json.value).toMatchObject([
+      { contactid: id, lastname: "Again" },
+      { id, reason: "deleted" },
+    ]);
+  });
+
   it("counts what waits behind a delta link", async () => {
     const { sandbox, caller } = await start(5);
     const { json } = await caller.call("GET", "contacts", { headers: { prefer: "odata.track-changes" } });
