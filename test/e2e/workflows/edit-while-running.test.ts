@@ -94,7 +94,7 @@ test("neither a deleted pod nor another default image nor a restarted operator l
 
 test("a graceful stop shows the exact backlog, and the start after it brings the edit into force", async () => {
   const { kubectl, sandbox } = ground;
-  await sandbox.setGate({ side: "campaign", state: "down" });
+  await sandbox.setGate({ side: "campaign", state: "unavailable" });
   await sandbox.changeMany({ table: "contact", count: 37, operation: "update", cells: { lastname: "Changed {n}" } });
   await untilStatus(kubectl, name, "37 wait", ({ backlog }) => backlog === 37);
 

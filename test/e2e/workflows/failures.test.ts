@@ -130,10 +130,10 @@ describe.concurrent("a workflow", () => {
       "all written",
       ({ state, backlog, lastSyncTime }) => state === "RUNNING" && backlog === 0 && lastSyncTime !== undefined,
     );
-    await sandbox.setGate({ side: "campaign", state: "down" });
+    await sandbox.setGate({ side: "campaign", state: "unavailable" });
     await sandbox.changeMany({ table: "contact", count: 25, operation: "update", cells: { lastname: "Later {n}" } });
     await untilStatus(kubectl, "patient", "25 wait", ({ backlog }) => backlog === 25);
-    await sandbox.setGate({ side: "dataverse", state: "down" });
+    await sandbox.setGate({ side: "dataverse", state: "unavailable" });
     const { status } = await untilStatus(
       kubectl,
       "patient",
