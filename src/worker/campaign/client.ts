@@ -40,57 +40,76 @@ export class CampaignClient implements Campaign {
   }
 
   /** @throws CampaignError `ResourceMissing` */
-  async resourceMetadata(resource: string, signal: AbortSignal): Promise<CampaignResourceMetadata> {
-    const answer = await this.#resources.describe(resource, this.#rest.deadline(signal));
+  resourceMetadata(resource: string, signal: AbortSignal): Promise<CampaignResourceMetadata> {
+    return this.#rest.within(signal, (deadline) => this.#resourceMetadata(resource, deadline));
+  }
+
+  list(resource: string, pageSize: number, nextLink: string | undefined, signal: AbortSignal): Promise<CampaignPage> {
+    return this.#rest.within(signal, (deadline) => this.#list(resource, pageSize, nextLink, deadline));
+  }
+
+  /** @throws CampaignError `KeyNotSearchable` */
+  findByKey(key: CampaignKey, signal: AbortSignal): Promise<readonly CampaignRecord[]> {
+    return this.#rest.within(signal, (deadline) => this.#keys.find(key, deadline));
+  }
+
+  /** @throws CampaignError `DuplicateKey`, `LinkTargetMissing` */
+  insert(resource: string, fields: CampaignFields, signal: AbortSignal): Promise<void> {
+    return this.#rest.within(signal, (deadline) => this.#insert(resource, fields, deadline));
+  }
+
+  /** @throws CampaignError `KeyNotUnique` when several records have the key: none of them is touched */
+  updateByKey(key: CampaignKey, fields: CampaignFields, signal: AbortSignal): Promise<"Updated" | "Missing"> {
+    return this.#rest.within(signal, (deadline) => this.#updateByKey(key, fields, deadline));
+  }
+
+  /** @throws CampaignError `KeyNotUnique` */
+  deleteByKey(key: CampaignKey, signal: AbortSignal): Promise<"Deleted" | "Missing"> {
+    return this.#rest.within(signal, (deadline) => this.#deleteByKey(key, deadline));
+  }
+
+  async #resourceMetadata(resource: string, signal: AbortSignal): Promise<CampaignResourceMetadata> {
+    const answer = await this.#resources.describe(resource, signal);
     const metadata = parseResourceMetadata(resource, answer);
     if (metadata === undefined) throw notUnderstood(`the description of ${resource}`, "it has no fields");
     return metadata;
   }
 
-  async list(
+  async #list(
     resource: string,
     pageSize: number,
     nextLink: string | undefined,
     signal: AbortSignal,
   ): Promise<CampaignPage> {
-    const deadline = this.#rest.deadline(signal);
     const operation = `a page of ${resource}`;
-    const resourceUrl = await this.#resources.url(resource, deadline);
+    const resourceUrl = await this.#resources.url(resource, signal);
     // Above 100,000 records a page names its next one only if asked to (pagination.md).
     const url = nextLink ?? `${resourceUrl}?_lineCount=${pageSize}&_forcePagination=true`;
-    const response = await this.#rest.call({ method: "GET", url, operation, lane: "snapshot" }, deadline);
+    const response = await this.#rest.call({ method: "GET", url, operation, lane: "snapshot" }, signal);
     const page = parsePage(ok(response, operation, [resource]), resourceUrl);
     if (page === undefined) throw notUnderstood(operation, "it is no list of records");
     return page;
   }
 
-  /** @throws CampaignError `KeyNotSearchable` */
-  findByKey(key: CampaignKey, signal: AbortSignal): Promise<readonly CampaignRecord[]> {
-    return this.#keys.find(key, this.#rest.deadline(signal));
-  }
-
-  async insert(resource: string, fields: CampaignFields, signal: AbortSignal): Promise<void> {
-    const deadline = this.#rest.deadline(signal);
+  async #insert(resource: string, fields: CampaignFields, signal: AbortSignal): Promise<void> {
     const operation = `the insert of a record of ${resource}`;
-    const url = await this.#resources.url(resource, deadline);
-    const response = await this.#rest.call({ method: "POST", url, operation, lane: "write", fields }, deadline);
+    const url = await afterWrite("None", this.#resources.url(resource, signal));
+    const response = await this.#rest.call({ method: "POST", url, operation, lane: "write", fields }, signal);
     definite(ok(response, operation, [resource, ...Object.keys(fields)]), operation);
   }
 
-  /** @throws CampaignError `KeyNotUnique` when several records have the key: none of them is touched */
-  async updateByKey(key: CampaignKey, fields: CampaignFields, signal: AbortSignal): Promise<"Updated" | "Missing"> {
-    const deadline = this.#rest.deadline(signal);
+  async #updateByKey(key: CampaignKey, fields: CampaignFields, signal: AbortSignal): Promise<"Updated" | "Missing"> {
     // The key cannot be changed by a PATCH (must-read.md, "Custom keys").
     const { [key.field]: _, ...changes } = fields;
-    const address = await this.#keys.address(key, deadline);
-    if (address === undefined) return this.#updateFound(key, changes, deadline);
+    const address = await afterWrite("None", this.#keys.address(key, signal));
+    if (address === undefined) return this.#updateFound(key, changes, "None", signal);
     const operation = `the update of a record of ${key.resource} by its key`;
-    const response = await this.#patch(address, operation, changes, deadline);
+    const response = await this.#patch(address, operation, changes, signal);
     if (response.status === 201) this.#madeInsteadOfUpdated(key);
     if (isNotHere(response)) {
       // That no record has the key, or that the address takes none any longer, or a refusal of the content: by its href
       // the record tells which.
-      const outcome = await this.#updateFound(key, changes, deadline);
+      const outcome = await this.#updateFound(key, changes, certaintyOf(response), signal);
       if (outcome === "Updated") this.#keys.forget(key);
       return outcome;
     }
@@ -98,21 +117,25 @@ export class CampaignClient implements Campaign {
     return "Updated";
   }
 
-  /** @throws CampaignError `KeyNotUnique` */
-  async deleteByKey(key: CampaignKey, signal: AbortSignal): Promise<"Deleted" | "Missing"> {
-    const deadline = this.#rest.deadline(signal);
+  async #deleteByKey(key: CampaignKey, signal: AbortSignal): Promise<"Deleted" | "Missing"> {
     const operation = `the deletion of a record of ${key.resource}`;
-    const response = await this.#onRecord(key, deadline, ({ href }) =>
-      this.#rest.call({ method: "DELETE", url: href, operation, lane: "write" }, deadline),
+    const response = await this.#onRecord(key, "None", signal, ({ href }) =>
+      this.#rest.call({ method: "DELETE", url: href, operation, lane: "write" }, signal),
     );
     if (response === undefined) return "Missing";
     ok(response, operation, [key.resource]);
     return "Deleted";
   }
 
-  async #updateFound(key: CampaignKey, changes: CampaignFields, signal: AbortSignal): Promise<"Updated" | "Missing"> {
+  async #updateFound(
+    key: CampaignKey,
+    changes: CampaignFields,
+    before: EarlierWrite,
+    signal: AbortSignal,
+  ): Promise<"Updated" | "Missing"> {
     const operation = `the update of a record of ${key.resource}`;
-    const response = await this.#onRecord(key, signal, ({ href }) => this.#patch(href, operation, changes, signal));
+    const patch = ({ href }: CampaignRecord) => this.#patch(href, operation, changes, signal);
+    const response = await this.#onRecord(key, before, signal, patch);
     if (response === undefined) return "Missing";
     definite(ok(response, operation, [key.resource, ...Object.keys(changes)]), operation);
     return "Updated";
@@ -125,16 +148,19 @@ export class CampaignClient implements Campaign {
    */
   async #onRecord(
     key: CampaignKey,
+    before: EarlierWrite,
     signal: AbortSignal,
     act: (record: CampaignRecord) => Promise<HttpResponse>,
   ): Promise<HttpResponse | undefined> {
-    const record = onlyOne(key, await this.#keys.find(key, signal));
+    const find = async () => onlyOne(key, await this.#keys.find(key, signal));
+    const record = await afterWrite(before, find());
     if (record === undefined) return undefined;
-    const response = await act(record);
+    const response = await (before === "Uncertain" ? afterWrite(before, act(record)) : act(record));
     if (response.status !== 404 && response.status !== 500) return response;
-    const again = onlyOne(key, await this.#keys.find(key, signal));
+    const again = await afterWrite(certaintyOf(response), find());
     if (again === undefined) return undefined;
-    return again.href === record.href ? response : act(again);
+    if (again.href === record.href) return response;
+    return response.status === 500 ? afterWrite("Uncertain", act(again)) : act(again);
   }
 
   #patch(url: string, operation: string, fields: CampaignFields, signal: AbortSignal): Promise<HttpResponse> {
@@ -145,6 +171,27 @@ export class CampaignClient implements Campaign {
   #madeInsteadOfUpdated({ resource }: CampaignKey): void {
     this.#keys.forbidAddress(resource);
     this.#logger.warn("campaign.patch-created", { resource });
+  }
+}
+
+/** Whether an operation has tried to write before the call in question, and may have written. */
+type EarlierWrite = "None" | "Uncertain";
+
+function certaintyOf(response: HttpResponse): EarlierWrite {
+  return response.status >= 500 ? "Uncertain" : "None";
+}
+
+/**
+ * What a failed call says of the whole operation's write. A look-up that fails has written nothing, so the operation's
+ * outcome is `NotSent`; but after a write that may have been done, nothing can be `NotSent` any longer.
+ */
+async function afterWrite<T>(before: EarlierWrite, call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    const [from, to] = before === "None" ? (["Unknown", "NotSent"] as const) : (["NotSent", "Unknown"] as const);
+    if (!(error instanceof CampaignError) || error.outcome !== from) throw error;
+    throw new CampaignError(error.message, { ...error, outcome: to, cause: error.cause });
   }
 }
 

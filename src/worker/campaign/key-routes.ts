@@ -82,7 +82,9 @@ export class KeyRoutes {
     const id = routeId(key);
     let entry = this.#routes.get(id);
     if (entry === undefined || this.#clock.now() >= entry.until) {
-      entry = { route: this.#learn(key, this.#rest.deadline(new AbortController().signal)), until: forEver };
+      const nobodys = new AbortController().signal;
+      const route = this.#rest.within(nobodys, (deadline) => this.#learn(key, deadline));
+      entry = { route, until: forEver };
       this.#routes.set(id, entry);
     }
     const known = entry;

@@ -33,8 +33,9 @@ export class CampaignRest {
     this.#service = service;
   }
 
-  deadline(signal: AbortSignal): AbortSignal {
-    return this.#service.deadline(signal);
+  /** One operation, of however many calls, under the caller's signal and the operation's deadline. */
+  within<T>(signal: AbortSignal, work: (deadline: AbortSignal) => Promise<T>): Promise<T> {
+    return this.#service.within(signal, work);
   }
 
   /** @throws ServiceError; CampaignError `ForeignLink` when the address is not the instance's own */

@@ -56,21 +56,8 @@ export class DataverseClient implements Dataverse {
     return { organizationId: organizationId.toLowerCase(), userId: userId.toLowerCase() };
   }
 
-  async tableMetadata(table: string, columns: readonly string[], signal: AbortSignal): Promise<TableMetadata> {
-    const deadline = this.#service.deadline(signal);
-    const operation = `the definition of ${table}`;
-    const path = `${this.#root}${definitionPath(table)}`;
-    const response = await this.#get({ operation, url: path + definitionQuery, lane: "control" }, deadline);
-    if (response.status === 404 && refusalOf(response).code !== undefined) {
-      throw plainError("TableMissing", `Dataverse has no table "${table}" that this user may see`, response);
-    }
-    let metadata = parseDefinition(jsonOf(okBody(response, operation, [table])), columns);
-    if (metadata === undefined) throw badResponse(operation, "it is no definition of a table");
-    for (const cast of castsFor(metadata.columns.values())) {
-      const answer = await this.#get({ operation, url: path + castQueries[cast], lane: "control" }, deadline);
-      metadata = withCast(metadata, cast, jsonOf(okBody(answer, operation, [table])));
-    }
-    return metadata;
+  tableMetadata(table: string, columns: readonly string[], signal: AbortSignal): Promise<TableMetadata> {
+    return this.#service.within(signal, (deadline) => this.#tableMetadata(table, columns, deadline));
   }
 
   async readTracked(read: TrackedRead, signal: AbortSignal): Promise<TrackedPage> {
@@ -119,10 +106,28 @@ export class DataverseClient implements Dataverse {
     return record;
   }
 
+  async #tableMetadata(table: string, columns: readonly string[], signal: AbortSignal): Promise<TableMetadata> {
+    const operation = `the definition of ${table}`;
+    const path = `${this.#root}${definitionPath(table)}`;
+    const response = await this.#get({ operation, url: path + definitionQuery, lane: "control" }, signal);
+    if (response.status === 404 && refusalOf(response).code !== undefined) {
+      throw plainError("TableMissing", `Dataverse has no table "${table}" that this user may see`, response);
+    }
+    let metadata = parseDefinition(jsonOf(okBody(response, operation, [table])), columns);
+    if (metadata === undefined) throw badResponse(operation, "it is no definition of a table");
+    for (const cast of castsFor(metadata.columns.values())) {
+      const answer = await this.#get({ operation, url: path + castQueries[cast], lane: "control" }, signal);
+      metadata = withCast(metadata, cast, jsonOf(okBody(answer, operation, [table])));
+    }
+    return metadata;
+  }
+
   #get(get: Get, signal: AbortSignal): Promise<HttpResponse> {
     const { operation, url, lane, prefer } = get;
     const headers = { ...standardHeaders, ...(prefer === undefined ? {} : { prefer }) };
-    return this.#service.call({ operation, lane, method: "GET", url, headers }, this.#service.deadline(signal));
+    return this.#service.within(signal, (deadline) =>
+      this.#service.call({ operation, lane, method: "GET", url, headers }, deadline),
+    );
   }
 
   #pageUrl({ metadata, columns, cursor }: TrackedRead, operation: string): string {

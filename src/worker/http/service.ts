@@ -4,6 +4,7 @@ import type { AccessToken } from "./access-tokens.ts";
 import { numberHeader, retryAfterSeconds } from "./answer.ts";
 import { abortedError, ServiceError, type ServiceName, serviceError } from "./service-error.ts";
 import type { HttpRequest, HttpResponse, Transport } from "./transport.ts";
+import { withDeadline } from "./until-aborted.ts";
 
 /** What the process counts of its calls. */
 export interface CallMetrics {
@@ -52,9 +53,9 @@ export class Service {
     this.#options = options;
   }
 
-  /** The caller's signal with the deadline of one operation. */
-  deadline(signal: AbortSignal): AbortSignal {
-    return AbortSignal.any([signal, AbortSignal.timeout(this.#options.callTimeoutSeconds * 1000)]);
+  /** One operation, of however many calls, under the caller's signal and the operation's deadline. */
+  within<T>(signal: AbortSignal, work: (deadline: AbortSignal) => Promise<T>): Promise<T> {
+    return withDeadline(signal, this.#options.callTimeoutSeconds, work);
   }
 
   /**

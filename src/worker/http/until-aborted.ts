@@ -10,3 +10,25 @@ export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal, rea
     signal.removeEventListener("abort", onAbort);
   }
 }
+
+/**
+ * Does work under the caller's signal and a deadline, and leaves nothing behind when it is over: a signal of
+ * `AbortSignal.timeout` would stay in memory until its time, for every call that was made.
+ */
+export async function withDeadline<T>(
+  signal: AbortSignal,
+  seconds: number,
+  work: (deadline: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const onAbort = () => controller.abort(signal.reason);
+  const timer = setTimeout(() => controller.abort(new DOMException("no time left", "TimeoutError")), seconds * 1000);
+  if (signal.aborted) onAbort();
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await work(controller.signal);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
+  }
+}

@@ -270,6 +270,36 @@ describe("what is known of a write that failed", () => {
     expect((await profile()) !== undefined).toBe(written);
   });
 
+  describe("when an update takes several calls", () => {
+    const update = () => clients.campaign.updateByKey(byKey(id), { firstName: "B" }, never);
+    const reset = { side: "campaign", method: "GET", action: { kind: "reset" } } as const;
+
+    beforeEach(async () => {
+      await insertProfiles({ externalId: id, accountNumber: "A-1" });
+      await update();
+    });
+
+    test("a look-up that fails has written nothing", async () => {
+      const look = () => clients.campaign.updateByKey(byAccount("A-1"), { firstName: "B" }, never);
+      await look();
+      await sandbox.control.addFault(reset);
+      await expect(look()).rejects.toMatchObject({ code: "ConnectionLost", outcome: "NotSent" });
+    });
+
+    test.each([
+      { status: 404, outcome: "NotSent" },
+      { status: 500, outcome: "Unknown" },
+    ])(
+      "a look-up that fails after a PATCH was answered with $status leaves it $outcome",
+      async ({ status, outcome }) => {
+        const body = "RST-360011 An error has occurred - please contact your administrator.";
+        await sandbox.control.addFault({ side: "campaign", method: "PATCH", action: { kind: "status", status, body } });
+        await sandbox.control.addFault(reset);
+        await expect(update()).rejects.toMatchObject({ code: "ConnectionLost", outcome });
+      },
+    );
+  });
+
   test("an access token that expired early is replaced, and the write is done once", async () => {
     await clients.campaign.resourceMetadata("profile", never);
     await sandbox.control.expireAccessTokens({ side: "campaign" });
