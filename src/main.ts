@@ -1,0 +1,39 @@
+#!/usr/bin/env node
+/** Picks the role. A role's code is loaded only when it is asked for. */
+import { Command, CommanderError } from "commander";
+
+/** Bad flags and unknown roles, as the shell's own commands answer them. */
+const usageExitCode = 2;
+
+const roles: Readonly<Record<string, { readonly summary: string; readonly load: () => Promise<Command> }>> = {
+  worker: {
+    summary: "moves one workflow's records between Dataverse and Adobe Campaign",
+    load: async () => (await import("./worker/command.ts")).workerCommand(),
+  },
+  sandbox: {
+    summary: "stand-ins of Dataverse and Adobe Campaign, so that everything runs without an account",
+    load: async () => (await import("./sandbox/command.ts")).sandboxCommand(),
+  },
+};
+
+async function main(args: readonly string[]): Promise<void> {
+  const program = new Command("integration-workflow").description(
+    "Runs the integration between Microsoft Dynamics 365 and Adobe Campaign as Kubernetes resources",
+  );
+  const [asked = ""] = args;
+  for (const [name, { summary, load }] of Object.entries(roles)) {
+    program.addCommand(name === asked ? await load() : new Command(name).description(summary));
+  }
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride().showHelpAfterError("(--help shows what there is)");
+  }
+  await program.parseAsync([...args], { from: "user" });
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  // Commander has said what is wrong by then; help that was asked for is no error.
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? 0 : usageExitCode;
+}
