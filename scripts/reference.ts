@@ -51,11 +51,10 @@ function section(path: string, node: Node, lines: string[]): void {
     const need = node.required?.includes(name) ? "**required**" : defaultOf(child);
     lines.push(`| \`${name}\` | ${typeOf(child)} | ${need} | ${cell(child.description ?? "")} |`);
   }
-  const rules = [
-    ...(node["x-kubernetes-validations"] ?? []),
-    ...properties.flatMap(([, child]) => child["x-kubernetes-validations"] ?? []),
-  ];
-  if (rules.length > 0) lines.push("", ...rules.map(({ message }) => `- ${message}`));
+  // An object's rules stand in its own section.
+  const plain = properties.filter(([, child]) => child.properties === undefined);
+  const rules = [node, ...plain.map(([, child]) => child)].flatMap((one) => one["x-kubernetes-validations"] ?? []);
+  if (rules.length > 0) lines.push("", "Refused otherwise:", "", ...rules.map(({ message }) => `- ${message}`));
   for (const [name, child] of properties)
     section(`${path}.${name}${child.items ? "[]" : ""}`, child.items ?? child, lines);
 }

@@ -15,7 +15,7 @@ export interface Cause {
   readonly message?: string;
 }
 
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly body: Manifest & {
     readonly message?: string;

@@ -37,7 +37,7 @@ export const rootNode = integrationWorkflow as unknown as BoundedNode;
 const specNode = rootNode.properties?.["spec"] ?? {};
 
 /** Every node below spec, with the path of its first entry: `spec.ingress.mappings[0].table`. */
-export function nodes(node: BoundedNode = specNode, path = "spec"): (readonly [path: string, node: BoundedNode])[] {
+function nodes(node: BoundedNode = specNode, path = "spec"): (readonly [path: string, node: BoundedNode])[] {
   const properties = Object.entries(node.properties ?? {}).flatMap(([name, child]) => nodes(child, `${path}.${name}`));
   const items = node.items === undefined ? [] : nodes(node.items, `${path}[0]`);
   return [[path, node], ...properties, ...items];

@@ -164,7 +164,7 @@ export function smallest(type: WorkflowType, name = "contacts"): Manifest {
   return edited(made, Object.fromEntries(has));
 }
 
-export function edited(made: Manifest, edits: Edits): Manifest {
+function edited(made: Manifest, edits: Edits): Manifest {
   const copy = structuredClone(made);
   for (const [path, value] of Object.entries(edits)) write(copy, path, value);
   return copy;
