@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, inject, test, vi } from "vitest";
 import type { Client } from "../../../src/kubernetes/client.ts";
 import { createInformer, type Informer } from "../../../src/kubernetes/informer.ts";
@@ -79,6 +80,19 @@ async function changeEverything(suffix: string): Promise<void> {
   await client.mergePatch(configMaps, { namespace, name: "unselected" }, { metadata: { labels: { test: null } } });
 }
 
+/** Some of a few objects come, some go, some change: which, follows from `count`. */
+async function changeSome(count: number): Promise<void> {
+  const { client } = direct;
+  for (const index of [0, 1, 2, 3, 4, 5]) {
+    const ref = { namespace, name: `random-${index}` };
+    const isThere = (await client.get(configMaps, ref).catch(() => undefined)) !== undefined;
+    const choice = (count * 7 + index * 5) % 3;
+    if (!isThere) await client.create(configMaps, { metadata: { ...ref, labels }, data: { text: String(count) } });
+    else if (choice === 0) await client.delete(configMaps, ref);
+    else if (choice === 1) await client.mergePatch(configMaps, ref, { data: { text: String(count) } });
+  }
+}
+
 /** The cache, and what the handlers were told, equal a fresh list. */
 async function expectSameAsServer(): Promise<void> {
   await vi.waitFor(
@@ -117,6 +131,26 @@ describe("while the fault lasts objects change, and after it the cache equals a 
     ["everything is answered 500", { type: "answer", to: "all", status: 500, reason: "InternalError" }, 6],
     ["everything is answered 403", { type: "answer", to: "all", status: 403, reason: "Forbidden" }, 3],
   ];
+  const faults = fc.array(fc.constantFrom(...lasting.map(([, fault]) => fault)), { minLength: 3, maxLength: 6 });
+  test("one fault after another, at random", async () => {
+    let changes = 0;
+    await fc.assert(
+      fc.asyncProperty(faults, async (sequence) => {
+        for (const fault of sequence) {
+          proxy.set(fault);
+          proxy.resetConnections();
+          changes += 1;
+          await changeSome(changes);
+          await untilHit();
+        }
+        proxy.set({ type: "none" });
+        await expectSameAsServer();
+        expect(follower.complaints).toEqual([]);
+      }),
+      { numRuns: 4 },
+    );
+  });
+
   test.each(lasting)("%s", async (_name, fault, hits) => {
     proxy.set(fault);
     proxy.resetConnections();
