@@ -7,7 +7,7 @@ import { type Cells, type CellValue, type Column, isLookup, type Table } from ".
 import { guidOf } from "./random.ts";
 
 /** A contacts file that cannot be used; the message says where and why. */
-export class ContactsFileError extends Error {
+class ContactsFileError extends Error {
   readonly code = "ContactsFile";
 
   constructor(message: string, options?: ErrorOptions) {

@@ -15,7 +15,7 @@ export type FaultAction =
   | { readonly kind: "reset" }
   /** Never answered, never seen by the service. */
   | { readonly kind: "blackHole" }
-  /** Served after so many milliseconds. */
+  /** Served after so many milliseconds, even if the caller has gone by then: a write can land late. */
   | { readonly kind: "slow"; readonly milliseconds: number }
   /** Served, but the connection breaks in the middle of the answer's body. */
   | { readonly kind: "truncate" }

@@ -18,7 +18,7 @@ export interface CampaignBehaviour {
   readonly bigTableThreshold: number;
 }
 
-export const defaultBehaviour: CampaignBehaviour = {
+const defaultBehaviour: CampaignBehaviour = {
   missingKey: "404",
   duplicateKey: "500",
   errorShape: "text",

@@ -11,7 +11,7 @@ export const fieldTypes = [
   "link",
   "item",
 ] as const;
-export type FieldType = (typeof fieldTypes)[number];
+type FieldType = (typeof fieldTypes)[number];
 
 export interface Field {
   /** apiName */

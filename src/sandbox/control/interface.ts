@@ -46,12 +46,10 @@ export interface ControlRecord {
   readonly values: Readonly<Record<string, unknown>>;
 }
 
-export interface SandboxCounters {
+interface SandboxCounters {
   readonly dataverse: TrafficCounters;
   readonly campaign: TrafficCounters & { readonly engineCalls: number };
 }
-
-export type Credentials = { readonly tenantId: string; readonly clientId: string; readonly clientSecret: string };
 
 /**
  * What tests may see and do, beyond what the two services let their callers. The same methods work in process and,

@@ -19,7 +19,7 @@ export const columnTypes = [
   "Customer",
   "Owner",
 ] as const;
-export type ColumnType = (typeof columnTypes)[number];
+type ColumnType = (typeof columnTypes)[number];
 
 export interface Choice {
   readonly value: number;
@@ -56,7 +56,7 @@ export interface Table {
   readonly columns: readonly Column[];
 }
 
-export interface LookupValue {
+interface LookupValue {
   readonly table: string;
   readonly id: string;
 }

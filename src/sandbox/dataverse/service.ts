@@ -13,6 +13,7 @@ import { etagOf, parseSelect, rowJson } from "./row-json.ts";
 import type { Table } from "./schema.ts";
 import type { ServiceProtection } from "./service-protection.ts";
 import { signIn } from "./sign-in.ts";
+import type { MetadataJson } from "./table-metadata.ts";
 import { countDelta, readDelta, readSnapshot } from "./tracked-read.ts";
 import { createRow, deleteRow, missing, patchRow, type Written } from "./write.ts";
 
@@ -82,7 +83,7 @@ export class DataverseService {
     if (first.startsWith("RetrieveTotalRecordCount(")) return this.#totalCount(request, first);
     if (first.startsWith("EntityDefinitions")) {
       onlyGet(request);
-      return json("EntityDefinitions", readMetadata(this.#organization, request, segments));
+      return json("EntityDefinitions", this.#stamped(readMetadata(this.#organization, request, segments), preferences));
     }
     if (first === "$batch") throw notInSandbox("$batch");
     const named = /^([A-Za-z]\w*)(?:\((.*)\))?$/s.exec(first);
@@ -103,11 +104,11 @@ export class DataverseService {
     const token = request.query.get("$skiptoken");
     const cookie = token === null ? undefined : parseSkipToken(token);
     const read = { organization, table, request, preferences };
-    if (cookie?.kind === "snapshot") return page(readSnapshot(read, cookie));
-    if (cookie !== undefined && cookie.kind !== "plain") return page(readDelta(read, cookie));
-    if (request.query.has("$deltatoken")) return page(readDelta(read, undefined));
-    if (preferences.trackChanges) return page(readSnapshot(read, undefined));
-    return page(readPlain(organization, table, request, preferences, cookie));
+    if (cookie?.kind === "snapshot") return this.#page(readSnapshot(read, cookie), preferences);
+    if (cookie !== undefined && cookie.kind !== "plain") return this.#page(readDelta(read, cookie), preferences);
+    if (request.query.has("$deltatoken")) return this.#page(readDelta(read, undefined), preferences);
+    if (preferences.trackChanges) return this.#page(readSnapshot(read, undefined), preferences);
+    return this.#page(readPlain(organization, table, request, preferences, cookie), preferences);
   }
 
   #row(
@@ -207,6 +208,18 @@ export class DataverseService {
     });
   }
 
+  /** `@Microsoft.Dynamics.CRM.globalmetadataversion` changes with every change of the schema, for whom asks for it. */
+  #stamped(body: MetadataJson, preferences: Preferences): MetadataJson {
+    if (!preferences.annotates(schemaVersionAnnotation)) return body;
+    const { "@odata.context": context, ...rest } = body;
+    const version = String(this.#organization.schemaVersion);
+    return { "@odata.context": context, [`@${schemaVersionAnnotation}`]: version, ...rest };
+  }
+
+  #page(read: CollectionPage, preferences: Preferences): SandboxAnswer {
+    return { ...json(read.endpoint, this.#stamped(read.json, preferences)), rows: read.rows };
+  }
+
   #withHeaders(answer: SandboxAnswer, preferences: Preferences): SandboxAnswer {
     const applied = preferences.applied.length === 0 ? {} : { "preference-applied": preferences.applied.join(",") };
     return { ...answer, headers: { ...alwaysHeaders(), ...answer.headers, ...applied } };
@@ -225,6 +238,7 @@ function refusalAnswer(refusal: DataverseRefusal, preferences: Preferences): San
   };
 }
 
+const schemaVersionAnnotation = "Microsoft.Dynamics.CRM.globalmetadataversion";
 const contentType = "application/json; odata.metadata=minimal";
 
 function alwaysHeaders(): Record<string, string> {
@@ -240,10 +254,6 @@ function pathSegments(path: string): string[] {
   } catch {
     throw badRequest("The request URI is not valid: a percent sign must start an encoded byte.");
   }
-}
-
-function page(read: CollectionPage): SandboxAnswer {
-  return { ...json(read.endpoint, read.json), rows: read.rows };
 }
 
 function json(endpoint: string, body: unknown): SandboxAnswer {

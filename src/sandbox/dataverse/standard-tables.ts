@@ -15,7 +15,7 @@ const allowed: readonly Choice[] = [
   { value: 0, label: "Allow" },
 ];
 
-export function text(name: string, label: string, maxLength = 100): Column {
+function text(name: string, label: string, maxLength = 100): Column {
   return { name, type: "String", label, maxLength };
 }
 function flag(name: string, label: string, options = yesNo): Column {

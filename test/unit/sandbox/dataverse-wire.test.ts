@@ -237,6 +237,17 @@ describe("the Web API", () => {
     expect(json.AttributeType).toBe("Integer");
   });
 
+  it("stamps answers with the version of the schema, for whom asks", async () => {
+    const annotation = "Microsoft.Dynamics.CRM.globalmetadataversion";
+    const headers = { prefer: `odata.include-annotations="${annotation}"` };
+    const stamp = async (target: string) => (await caller.call("GET", target, { headers })).json[`@${annotation}`];
+    const before = await stamp("contacts?$top=1");
+    expect(await stamp("EntityDefinitions?$select=LogicalName")).toBe(before);
+    await sandbox.control.setColumn({ table: "account", column: { name: "new_x", type: "String" } });
+    expect(await stamp("contacts?$top=1")).not.toBe(before);
+    expect((await caller.call("GET", "contacts?$top=1")).json).not.toHaveProperty([`@${annotation}`]);
+  });
+
   it("says that it has no $batch", async () => {
     expect((await caller.call("POST", "$batch", { body: "x" })).status).toBe(501);
   });
