@@ -132,7 +132,12 @@ const mapping = object(
     table: columnName("Logical name of the Dataverse table. A table is mapped once."),
     resource: resourceName("The Campaign resource, such as profile or cusCompany. A resource is mapped once."),
     key,
-    fields: list(field, { description: "What is written.", minItems: 1, maxItems: 128, mapKeys: ["field"] }),
+    fields: list(field, {
+      description: "Which column goes into which field.",
+      minItems: 1,
+      maxItems: 128,
+      mapKeys: ["field"],
+    }),
     constants: optional(
       list(constant, {
         description: "Fixed values, written when a record is inserted.",
@@ -185,7 +190,7 @@ const mapping = object(
 export const ingress = object(
   {
     mappings: list(mapping, {
-      description: "The tables.",
+      description: "What is synced, table by table.",
       minItems: 1,
       maxItems: 64,
       mapKeys: ["table"],

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { loadAll } from "js-yaml";
+import { load, loadAll } from "js-yaml";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import type { IntegrationWorkflow } from "../../../src/api/integration-workflow.ts";
 import { standardResources } from "../../../src/sandbox/campaign/standard-resources.ts";
@@ -34,6 +34,14 @@ test("the sandbox's examples are taken as they stand", async () => {
   await server.kubectl(["apply", "-f", "examples/sandbox/1-namespace.yaml"]);
   const out = await server.kubectl(["apply", "--dry-run=server", "-f", "examples/sandbox"]);
   expect(out.match(/\(server dry run\)/g)).toHaveLength(documentsIn("examples/sandbox").length);
+});
+
+test("the README's workflow is taken as it stands", async () => {
+  const namespace = await makeNamespace(server, "api-readme");
+  const [, yaml = ""] = /```yaml\n(.*?)```/s.exec(readFileSync("README.md", "utf8")) ?? [];
+  const { metadata, ...rest } = load(yaml) as Document;
+  const out = await server.kubectl(["apply", "-f", "-"], { ...rest, metadata: { ...metadata, namespace } });
+  expect(out).toContain("contacts created");
 });
 
 function documentsIn(folder: string): Document[] {
