@@ -1,7 +1,6 @@
 import type { Readable } from "node:stream";
-import { setImmediate as nextTurn } from "node:timers/promises";
-import { type Clock, sleep, systemClock } from "./clock.ts";
-import { apiErrorFrom, ConnectionError } from "./errors.ts";
+import { type Call, type CallContext, type CallOptions, callServer, refusalOf } from "./call.ts";
+import { ConnectionError } from "./errors.ts";
 import {
   apiVersionOf,
   collectionPath,
@@ -11,13 +10,6 @@ import {
   objectPath,
   type ResourceKind,
 } from "./objects.ts";
-import { type Transport, type TransportRequest, type TransportResponse, unreachable } from "./transport.ts";
-
-export interface CallOptions {
-  /** Time for the whole call, tries and waits included. */
-  timeoutMs?: number;
-  signal?: AbortSignal;
-}
 
 export interface ListQuery {
   /** Absent: all namespaces. */
@@ -58,25 +50,16 @@ export interface DeleteOptions extends CallOptions {
   gracePeriodSeconds?: number;
 }
 
-export interface ClientOptions {
-  transport: Transport;
-  /** The address, for messages. */
-  server: string;
+export interface ClientOptions extends CallContext {
   /** Owner of the fields of every write. */
   fieldManager: string;
-  timeoutMs?: number;
-  clock?: Clock;
-  /** Called before each write is sent, tries included; what it throws ends the call. See `Leadership.assertHeld`. */
-  beforeWrite?: () => void;
 }
 
 /** The API server's patch types; sent explicitly, so that no list order picks one. */
 const mergePatchType = "application/merge-patch+json";
 const applyPatchType = "application/apply-patch+yaml";
 
-const defaultTimeoutMs = 30_000;
 const pageSize = 500;
-const throttledTries = 4;
 
 /**
  * The verbs of the API server on plain JSON objects.
@@ -87,11 +70,9 @@ const throttledTries = 4;
  */
 export class Client {
   readonly #options: ClientOptions;
-  readonly #clock: Clock;
 
   constructor(options: ClientOptions) {
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
   }
 
   /** The same client, whose writes are all preceded by `beforeWrite`. */
@@ -158,7 +139,7 @@ export class Client {
       timeoutSeconds: String(query.timeoutSeconds),
     });
     const answer = await this.#options.transport.send({ method: "GET", path, signal });
-    if (answer.status !== 200) throw await refusal({ method: "GET", path }, answer);
+    if (answer.status !== 200) throw await refusalOf({ method: "GET", path }, answer);
     return answer.body;
   }
 
@@ -239,7 +220,7 @@ export class Client {
   /** A GET of any path, for instance `/openapi/v3` or a pod's proxy; the body as text. */
   async getText(path: string, options: CallOptions & { accept?: string } = {}): Promise<string> {
     const headers = options.accept === undefined ? {} : { headers: { accept: options.accept } };
-    return this.#text({ method: "GET", path, ...headers }, options);
+    return callServer(this.#options, { method: "GET", path, ...headers }, options);
   }
 
   #manager(): { fieldManager: string } {
@@ -247,7 +228,7 @@ export class Client {
   }
 
   async #json<T>(request: Call, options: CallOptions): Promise<T> {
-    const text = await this.#text(request, options);
+    const text = await callServer(this.#options, request, options);
     try {
       // The API server's schema stands behind the kind's type; what a CRD leaves open is checked by its reader.
       return JSON.parse(text) as T;
@@ -255,65 +236,13 @@ export class Client {
       throw new ConnectionError(`${request.method} ${request.path}: the answer is not JSON`, { cause });
     }
   }
-
-  async #text(call: Call, options: CallOptions): Promise<string> {
-    const timeoutMs = options.timeoutMs ?? this.#options.timeoutMs ?? defaultTimeoutMs;
-    const deadline = new AbortController();
-    const cancel = this.#clock.after(timeoutMs, () => {
-      deadline.abort(unreachable(this.#options.server, new Error(`${nameOf(call)} took longer than ${timeoutMs} ms`)));
-    });
-    const signal = options.signal === undefined ? deadline.signal : AbortSignal.any([deadline.signal, options.signal]);
-    try {
-      for (let tries = 1; ; tries += 1) {
-        if (call.method !== "GET") this.#options.beforeWrite?.();
-        const answer = await this.#options.transport.send({ ...call, signal });
-        if (answer.status < 300) return await this.#bodyOf(answer, signal);
-        const error = await refusal(call, answer);
-        if (error.status !== 429 || call.method === "POST" || tries >= throttledTries) throw error;
-        await sleep(this.#clock, (error.retryAfterSeconds ?? tries) * 1000, signal);
-        signal.throwIfAborted();
-      }
-    } finally {
-      cancel();
-    }
-  }
-
-  async #bodyOf(answer: TransportResponse, signal: AbortSignal): Promise<string> {
-    try {
-      return await textOf(answer.body);
-    } catch (cause) {
-      throw signal.aborted ? signal.reason : unreachable(this.#options.server, cause);
-    }
-  }
 }
-
-type Call = Omit<TransportRequest, "signal">;
 
 const jsonType = { headers: { "content-type": "application/json" } };
 
 interface ListBody<T> {
   metadata: { resourceVersion: string; continue?: string };
   items: T[];
-}
-
-async function textOf(body: Readable): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of body) chunks.push(chunk);
-  // undici frees the connection one turn after the body's end; a call sent before that would open another.
-  await nextTurn();
-  return Buffer.concat(chunks).toString("utf8");
-}
-
-async function refusal(call: Call, answer: TransportResponse) {
-  const retryAfter = answer.headers["retry-after"];
-  // A body that breaks off says less, but the status is the answer.
-  const body = await textOf(answer.body).catch(() => "");
-  return apiErrorFrom(nameOf(call), answer.status, body, typeof retryAfter === "string" ? retryAfter : undefined);
-}
-
-/** How a message names a call: without its query, which is long and says nothing. */
-function nameOf(call: Call): string {
-  return `${call.method} ${call.path.split("?", 1)[0]}`;
 }
 
 function manifestJson(kind: ResourceKind, object: Manifest): string {
