@@ -29,14 +29,14 @@ export function recordJson(
   resource: Resource,
   record: CampaignRecord,
 ): Record<string, unknown> {
-  const json: Record<string, unknown> = {
-    PKey: instance.pkeys.encode(resource.name, record.id),
-    href: recordUrl(instance, base, resource, record),
-  };
-  for (const field of visibleFields(resource, base.endpoint))
+  const pkey = instance.pkeys.encode(resource.name, record.id);
+  const href = `${resourceUrl(base, resource.name)}/${pkey}`;
+  const json: Record<string, unknown> = { PKey: pkey, href };
+  for (const field of visibleFields(resource, base.endpoint)) {
     json[field.name] = fieldJson(instance, base, record, field);
+  }
   if (resource.name === "profile" || resource.name === "service") {
-    json["subscriptions"] = { href: `${recordUrl(instance, base, resource, record)}/subscriptions/` };
+    json["subscriptions"] = { href: `${href}/subscriptions/` };
   }
   return json;
 }
