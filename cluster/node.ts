@@ -38,17 +38,27 @@ export interface RunningNode {
 
 const startSeconds = 180;
 
+/** Whether this machine and user can have a node at all. */
+export function canHaveNode(): boolean {
+  return process.platform === "linux" && process.getuid?.() === 0;
+}
+
+/** @throws ClusterError NotSupported, with the other ways to a cluster */
+export function requireNodeGround(): void {
+  if (canHaveNode()) return;
+  throw new ClusterError(
+    "NotSupported",
+    "A Kubernetes node of the project's own needs Linux and root, and no Docker daemon answers, by which kind could make one: " +
+      "run this as root, start Docker, or name a cluster of yours (--context NAME --image REPOSITORY:TAG)",
+  );
+}
+
 /**
  * Starts a node, or finds it where it runs already; resolves when pods can be placed.
  * @throws ClusterError NotSupported, InUse, NodeEnded, NotReady
  */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
-  if (process.platform !== "linux" || process.getuid?.() !== 0) {
-    throw new ClusterError(
-      "NotSupported",
-      "A Kubernetes node of the project's own needs Linux and root: run this as root, or name a cluster (--context)",
-    );
-  }
+  requireNodeGround();
   mkdirSync(stateRoot, { recursive: true });
   const unlock = await lock(join(stateRoot, `${options.name}.lock`), () => {});
   try {

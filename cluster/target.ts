@@ -5,7 +5,7 @@ import { binaries } from "./binaries.ts";
 import { ClusterError } from "./errors.ts";
 import { buildImage, bundle, dockerAnswers, projectFolder } from "./image.ts";
 import { kindKubeconfig, loadImageIntoKind, startKind, stopKind } from "./kind.ts";
-import { findNode, importImage, startNode, stopNode } from "./node.ts";
+import { findNode, importImage, requireNodeGround, startNode, stopNode } from "./node.ts";
 import { ensurePackages } from "./packages.ts";
 import type { RunStep } from "./steps.ts";
 
@@ -86,6 +86,7 @@ async function prepareNode(
   environment: NodeJS.ProcessEnv,
   step: RunStep,
 ): Promise<{ target: Target; image: TargetImage }> {
+  requireNodeGround();
   await step("Debian packages", (report) => ensurePackages(environment, report));
   const [controlPlaneBinaries, nodeBinaries] = await step("Kubernetes binaries", async (report) => [
     await binaries("control-plane", environment, report),

@@ -18,19 +18,31 @@ function hierarchies(): Hierarchy[] {
     .map(([, mountPoint = "", type]) => ({ mountPoint, version: type === "cgroup" ? 1 : 2 }));
 }
 
-/** Makes the cgroup in every hierarchy, with all controllers that version 2 offers. */
+/**
+ * Makes the cgroup in every hierarchy, with all controllers that version 2 offers.
+ * @throws ClusterError NoCgroup
+ */
 export function createCgroup(path: string): void {
   for (const { mountPoint, version } of hierarchies()) {
-    if (version === 2) {
-      const controllers = readFileSync(join(mountPoint, "cgroup.controllers"), "utf8").trim();
-      if (controllers !== "") {
-        const enable = controllers.replaceAll(/\S+/g, "+$&");
-        writeFileSync(join(mountPoint, "cgroup.subtree_control"), enable);
-        mkdirSync(join(mountPoint, path), { recursive: true });
-        writeFileSync(join(mountPoint, path, "cgroup.subtree_control"), enable);
-      }
-    } else mkdirSync(join(mountPoint, path), { recursive: true });
+    const folder = join(mountPoint, path);
+    try {
+      if (version === 1) mkdirSync(folder, { recursive: true });
+      else createUnified(mountPoint, folder);
+    } catch (cause) {
+      const why = "it must be writable, and its root must be the machine's own, not a container's";
+      throw new ClusterError("NoCgroup", `No cgroup for pods can be made in ${mountPoint}: ${why}`, { cause });
+    }
   }
+}
+
+/** A version 2 cgroup gives controllers to those below it only when told to. Beside version 1 it has none. */
+function createUnified(mountPoint: string, folder: string): void {
+  const controllers = readFileSync(join(mountPoint, "cgroup.controllers"), "utf8").trim();
+  if (controllers === "") return;
+  const enable = controllers.replaceAll(/\S+/g, "+$&");
+  writeFileSync(join(mountPoint, "cgroup.subtree_control"), enable);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "cgroup.subtree_control"), enable);
 }
 
 /**
