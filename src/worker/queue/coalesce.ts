@@ -46,6 +46,8 @@ export interface Reading {
   readonly generation: number;
   readonly replay: boolean;
   readonly stage: Stage;
+  /** More pages follow: what was not seen yet may still come. */
+  readonly goesOn: boolean;
 }
 
 export function coalesce(incoming: Incoming, known: KnownState, reading: Reading): Decision {
@@ -86,10 +88,11 @@ export function coalesce(incoming: Incoming, known: KnownState, reading: Reading
   }
 }
 
-function deleted({ pending, written }: KnownState, { stage }: Reading): Decision {
+function deleted({ pending, written }: KnownState, { stage, goesOn }: Reading): Decision {
   if (pending?.operation === "Upsert") return { kind: "Put", row: readAgain(pending.version) };
   if (isToldDeletion(pending)) return { kind: "Keep" };
-  if (written === undefined) return { kind: "Drop", left: false };
+  // Remembered to the end of the round, for an upsert of it may follow on a later page.
+  if (written === undefined && !goesOn) return { kind: "Drop", left: false };
   return { kind: "Put", row: { operation: "Delete", withContent: false, inferred: false, held: stage } };
 }
 

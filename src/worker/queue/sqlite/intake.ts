@@ -79,10 +79,11 @@ export class Intake {
     this.#checkpoints.put(page.checkpoint);
     const counts = this.#counts.get(mapping);
     const ask = { written: counts?.["written"] !== 0, dead: counts?.["dead"] !== 0 };
+    const { replay, stage } = page;
+    const reading = { generation: page.checkpoint.generation, replay, stage, goesOn: page.release === undefined };
     let taken = 0;
     for (const incoming of page.records) {
       const known = this.#knownOf(mapping, incoming.id, ask);
-      const reading = { generation: page.checkpoint.generation, replay: page.replay, stage: page.stage };
       const decision = coalesce(incoming, known, reading);
       this.#apply(decision, incoming, known, page, now);
       if (decision.kind === "Bury") ask.dead = true;

@@ -1,0 +1,283 @@
+/**
+ * The two systems in memory, where a test decides what becomes of every call. They keep what matters to the engine: row
+ * versions, delta links, deletions without a version, keys that are not unique, and calls that land after their caller
+ * gave up.
+ */
+import type { Campaign, CampaignFields, CampaignKey } from "../../../../src/worker/campaign/interface.ts";
+import type {
+  Dataverse,
+  TableMetadata,
+  TrackedPage,
+  TrackedRead,
+  TrackedRecord,
+} from "../../../../src/worker/dataverse/interface.ts";
+import type { Clock } from "../../../../src/worker/http/clock.ts";
+import { CampaignError, DataverseError } from "../../../../src/worker/http/service-error.ts";
+
+/** What becomes of one call. */
+export type Fate =
+  | "Done"
+  /** It never left. */
+  | "NotSent"
+  /** The service refuses for now: 503 before anything was done. */
+  | "Outage"
+  /** It was done, and the answer was lost. */
+  | "LostAfter"
+  /** The answer was lost, and it is done later. */
+  | "LandsLate";
+
+/** One call's fate, and how long its answer takes. */
+export interface Lot {
+  readonly fate: Fate;
+  readonly delayMs: number;
+}
+
+export type Lots = () => Lot;
+
+const never = new Promise<never>(() => {});
+
+/** Ends everything at once, as kill -9 does: nobody hears of anything any more. */
+export class Life {
+  isOver = false;
+
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    if (this.isOver) return never;
+    const result = await work().catch((error: unknown) => {
+      if (this.isOver) return never;
+      throw error;
+    });
+    return this.isOver ? never : result;
+  }
+
+  /** The same object, of which nothing is heard after the end. */
+  of<T extends object>(target: T): T {
+    return new Proxy(target, {
+      get: (object, name) => {
+        const member: unknown = Reflect.get(object, name, object);
+        if (typeof member !== "function") return member;
+        const call = (...args: unknown[]): unknown => Reflect.apply(member, object, args);
+        if (name === "fingerprint") return call;
+        return (...args: unknown[]) => this.during(async () => call(...args));
+      },
+    });
+  }
+}
+
+interface SourceRow {
+  readonly version: number;
+  readonly name: string;
+}
+
+function recordOf(id: string, row: SourceRow): TrackedRecord {
+  return { id, version: BigInt(row.version), row: { contactid: id, fullname: row.name, revision: row.version } };
+}
+
+function wait(clock: Clock, delayMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    if (delayMs === 0) resolve();
+    else clock.schedule(delayMs, resolve);
+  });
+}
+
+const metadata: TableMetadata = {
+  table: "contact",
+  entitySet: "contacts",
+  primaryId: "contactid",
+  changeTracking: true,
+  columns: new Map([
+    ["contactid", { name: "contactid", type: "Uniqueidentifier", property: "contactid" }],
+    ["fullname", { name: "fullname", type: "String", property: "fullname" }],
+    ["revision", { name: "revision", type: "Integer", property: "revision" }],
+  ]),
+};
+
+interface Change {
+  readonly id: string;
+  readonly version: number;
+  /** As it was then; absent: it was deleted. */
+  readonly row?: SourceRow;
+}
+
+/**
+ * Contacts whose column `revision` is their row version. A delta tells the newest row and the newest deletion of a record,
+ * both if both happened, in no order, perhaps on different pages.
+ */
+export class SourceWorld {
+  readonly rows = new Map<string, SourceRow>();
+  readonly #changes: Change[] = [];
+  readonly #lots: Lots;
+  readonly #clock: Clock;
+  #version = 0;
+  #oldestToken = 0;
+
+  constructor(lots: Lots, clock: Clock) {
+    this.#lots = lots;
+    this.#clock = clock;
+  }
+
+  put(id: string, name: string): void {
+    this.#version += 1;
+    const row = { version: this.#version, name };
+    this.rows.set(id, row);
+    this.#changes.push({ id, version: row.version, row });
+  }
+
+  delete(id: string): void {
+    if (!this.rows.delete(id)) return;
+    this.#version += 1;
+    this.#changes.push({ id, version: this.#version });
+  }
+
+  expireTokens(): void {
+    this.#version += 1;
+    this.#oldestToken = this.#version;
+  }
+
+  client(): Dataverse {
+    // An answer is of the time of the question, however late it comes.
+    const call = async <T>(answer: () => T): Promise<T> => {
+      const { fate, delayMs } = this.#lots();
+      const away = new DataverseError("Dataverse is away", { code: "Outage", outcome: "Unknown", status: 503 });
+      try {
+        if (fate !== "Done") throw away;
+        return answer();
+      } finally {
+        await wait(this.#clock, delayMs);
+      }
+    };
+    return {
+      whoAmI: () => call(() => ({ organizationId: "org", userId: "user" })),
+      tableMetadata: () => call(() => metadata),
+      readTracked: (read) => call(() => this.#page(read)),
+      readRecord: (_metadata, id) => call(() => this.#record(id)),
+    };
+  }
+
+  #record(id: string): TrackedRecord | undefined {
+    const row = this.rows.get(id);
+    return row === undefined ? undefined : recordOf(id, row);
+  }
+
+  /** Links: `table:<version at the start>:<last id>` and `delta:<version>:<end>:<place>`. */
+  #page({ cursor, pageSize }: TrackedRead): TrackedPage {
+    const link = cursor.kind === "snapshot" ? `table:${this.#version}:` : cursor.link;
+    const [kind, from = "", to = "", after = "0"] = link.split(":");
+    if (kind === "table") return this.#tablePage(from, to, pageSize);
+    if (Number(from) < this.#oldestToken) {
+      throw new DataverseError("the delta link expired", { code: "DeltaTokenExpired", outcome: "Refused" });
+    }
+    const end = to === "" ? this.#version : Number(to);
+    const told = this.#told(Number(from), end);
+    const start = Number(after);
+    const page = told.slice(start, start + pageSize);
+    const more = told.length > start + pageSize;
+    return {
+      records: page.flatMap(({ id, row }) => (row === undefined ? [] : recordOf(id, row))),
+      deletedIds: page.flatMap(({ id, row }) => (row === undefined ? id : [])),
+      ...(more ? { nextLink: `delta:${from}:${end}:${start + pageSize}` } : { deltaLink: `delta:${end}` }),
+    };
+  }
+
+  #tablePage(from: string, after: string, pageSize: number): TrackedPage {
+    const ids = [...this.rows.keys()].sort().filter((id) => id > after);
+    const records = ids.slice(0, pageSize).flatMap((id) => this.#record(id) ?? []);
+    const more = ids.length > pageSize;
+    return {
+      records,
+      deletedIds: [],
+      ...(more ? { nextLink: `table:${from}:${records.at(-1)?.id}` } : { deltaLink: `delta:${from}` }),
+    };
+  }
+
+  #told(from: number, end: number): readonly Change[] {
+    const newest = new Map<string, Change>();
+    for (const change of this.#changes) {
+      if (change.version <= from || change.version > end) continue;
+      newest.set(`${change.id}${change.row === undefined ? "-gone" : ""}`, change);
+    }
+    // Some order that is nobody's.
+    const place = ({ version, row }: Change) => (version * 7919 + (row === undefined ? 3 : 0)) % 101;
+    return [...newest.values()].sort((a, b) => place(a) - place(b));
+  }
+}
+
+/** Profiles by `externalId`, which Campaign does not keep unique. */
+export class TargetWorld {
+  readonly records: Record<string, unknown>[] = [];
+  /** Every `revision` that was written to a key, in order; a deletion as `gone`. */
+  readonly history = new Map<string, (number | "gone")[]>();
+  readonly #lots: Lots;
+  readonly #clock: Clock;
+  /** How late a lost call may still land. */
+  readonly #latestMs: number;
+
+  constructor(lots: Lots, clock: Clock, latestMs: number) {
+    this.#lots = lots;
+    this.#clock = clock;
+    this.#latestMs = latestMs;
+  }
+
+  /** Somebody makes a record there. */
+  makeByHand(key: string): void {
+    if (this.with(key).length === 0) this.records.push({ externalId: key, name: "by hand" });
+  }
+
+  with(key: string): Record<string, unknown>[] {
+    return this.records.filter(({ externalId }) => externalId === key);
+  }
+
+  client(): Campaign {
+    const field = (name: string, type: "string" | "integer") => [name, { name, type, rawType: type }] as const;
+    const fields = new Map([field("externalId", "string"), field("name", "string"), field("revision", "integer")]);
+    return {
+      resourceMetadata: (resource) => this.#read(() => ({ resource, fields })),
+      list: () => this.#read(() => ({ records: this.records.map((record) => ({ href: "x", fields: { ...record } })) })),
+      findByKey: ({ value }) => this.#read(() => this.with(value).map((record) => ({ href: "x", fields: record }))),
+      insert: (_resource, body) => this.#write(() => this.#insert(body)),
+      updateByKey: (key, body) => this.#write(() => this.#update(key, body)),
+      deleteByKey: (key) => this.#write(() => this.#delete(key)),
+    };
+  }
+
+  #insert(body: CampaignFields): void {
+    this.records.push({ ...body });
+    this.#remember(String(body["externalId"]), Number(body["revision"]));
+  }
+
+  #update({ value }: CampaignKey, body: CampaignFields): "Updated" | "Missing" {
+    const [record] = this.with(value);
+    if (record === undefined) return "Missing";
+    Object.assign(record, body);
+    this.#remember(value, Number(record["revision"]));
+    return "Updated";
+  }
+
+  #delete({ value }: CampaignKey): "Deleted" | "Missing" {
+    const [record] = this.with(value);
+    if (record === undefined) return "Missing";
+    this.records.splice(this.records.indexOf(record), 1);
+    this.#remember(value, "gone");
+    return "Deleted";
+  }
+
+  #remember(key: string, what: number | "gone"): void {
+    this.history.set(key, [...(this.history.get(key) ?? []), what]);
+  }
+
+  async #read<T>(answer: () => T): Promise<T> {
+    const { fate, delayMs } = this.#lots();
+    await wait(this.#clock, delayMs);
+    if (fate === "Done") return answer();
+    throw new CampaignError("Campaign is away", { code: "Outage", outcome: "Unknown", status: 503 });
+  }
+
+  async #write<T>(act: () => T): Promise<T> {
+    const { fate, delayMs } = this.#lots();
+    if (fate === "NotSent") throw new CampaignError("no connection", { code: "Unreachable", outcome: "NotSent" });
+    if (fate === "LandsLate") this.#clock.schedule(this.#latestMs, act);
+    const result = fate === "Done" || fate === "LostAfter" ? act() : undefined;
+    await wait(this.#clock, delayMs);
+    if (fate === "Done") return result as T; // It was done above.
+    throw new CampaignError("the connection broke", { code: "ConnectionLost", outcome: "Unknown" });
+  }
+}
