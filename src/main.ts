@@ -6,6 +6,10 @@ import { Command, CommanderError } from "commander";
 const usageExitCode = 2;
 
 const roles: Readonly<Record<string, { readonly summary: string; readonly load: () => Promise<Command> }>> = {
+  operator: {
+    summary: "makes the cluster match every IntegrationWorkflow, and writes what it sees into status",
+    load: async () => (await import("./operator/command.ts")).operatorCommand(),
+  },
   worker: {
     summary: "moves one workflow's records between Dataverse and Adobe Campaign",
     load: async () => (await import("./worker/command.ts")).workerCommand(),

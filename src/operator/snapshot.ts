@@ -114,7 +114,6 @@ export interface PodSeen {
   readonly phase: string;
   readonly node: string | undefined;
   readonly address: string | undefined;
-  readonly gracePeriodSeconds: number;
   /** Since when it is ready; absent when it is not. */
   readonly readySinceMs: number | undefined;
   /** Why the scheduler finds no node. */

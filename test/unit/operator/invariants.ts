@@ -35,6 +35,9 @@ export class Invariants {
     expect(runs.size, "two runs at once").toBeLessThanOrEqual(1);
     expect(this.#started.length, "more runs than anybody asked for").toBeLessThanOrEqual(this.#asks);
     this.#checkFailed(status);
+    if (status.state === "STOPPED" && this.#before.state !== "STOPPED" && this.#world.deployment?.spec.replicas === 0) {
+      expect(unfinished, "STOPPED is told when the last pod has ended").toEqual([]);
+    }
     this.#before = status;
   }
 
@@ -87,7 +90,7 @@ export class Invariants {
         this.#before.appliedRevision?.run,
       );
     }
-    if (status.state === "RUNNING") {
+    if (status.state === "RUNNING" && status.appliedRevision?.run === this.#before.appliedRevision?.run) {
       // What the operator has seen, which may be behind.
       const steady = this.#world.operator.podsSeen
         .filter(isReady)

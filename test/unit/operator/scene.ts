@@ -78,7 +78,6 @@ export function pod(changes: Partial<PodSeen> & { name?: string; deletionTimesta
     phase: "Running",
     node: "node-1",
     address: "10.0.0.1",
-    gracePeriodSeconds: 60,
     readySinceMs: undefined,
     unschedulable: undefined,
     worker: container(),

@@ -64,7 +64,6 @@ export function syncReplicaSets(api: TinyApi): void {
         phase: "Pending",
         node: undefined,
         address: undefined,
-        gracePeriodSeconds: 60,
         readySinceMs: undefined,
         unschedulable: undefined,
         worker: undefined,
@@ -161,7 +160,7 @@ export function kubelet(api: TinyApi, pod: StoredPod, act: KubeletAct, lastWords
 
 export function endPod(api: TinyApi, pod: StoredPod): void {
   if (pod.metadata.deletionTimestamp !== undefined) return;
-  const deletionTimestamp = rfc3339(api.nowMs + pod.gracePeriodSeconds * 1000);
+  const deletionTimestamp = rfc3339(api.nowMs + 60_000);
   api.put("Pod", { ...pod, metadata: { ...pod.metadata, deletionTimestamp } });
 }
 

@@ -1,0 +1,22 @@
+import type { ListenAddress } from "../telemetry/address.ts";
+import type { LogLevel } from "../telemetry/log.ts";
+import type { OperatorPolicy } from "./snapshot.ts";
+import type { PollMode } from "./worker-poll.ts";
+
+/** How an operator is to run. */
+export interface OperatorSettings {
+  readonly kubeconfig: string | undefined;
+  readonly context: string | undefined;
+  /** Empty: all. */
+  readonly watchNamespaces: readonly string[];
+  /** Absent: this process is the only one. */
+  readonly leaderElection: { readonly namespace: string | undefined } | undefined;
+  readonly policy: OperatorPolicy;
+  /** Absent: direct inside the cluster, through the API server from outside. */
+  readonly workerPoll: PollMode | undefined;
+  readonly metricsAddress: ListenAddress | undefined;
+  readonly healthAddress: ListenAddress | undefined;
+  readonly logLevel: LogLevel;
+  /** Workflows that are looked at at the same time. */
+  readonly concurrency: number;
+}
