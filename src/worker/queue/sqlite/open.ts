@@ -31,7 +31,7 @@ export async function openDatabase(directory: string, logger: Logger, signal: Ab
     }
     if (!waits) logger.info("queue.locked", { path, why: "another worker holds the store: waiting for its end" });
     waits = true;
-    await delay(tryAgainMs, undefined, { signal });
+    await delay(tryAgainMs, undefined, { signal }).catch(() => undefined); // The next turn says why.
   }
 }
 
