@@ -1,6 +1,7 @@
 /** What `npm start` puts on a cluster: the operator with its sandbox, and workflows to try. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Report } from "./build.ts";
+import { ClusterError } from "./errors.ts";
 import { projectFolder } from "./image.ts";
 import type { RunStep } from "./steps.ts";
 import type { Target, TargetImage } from "./target.ts";
@@ -8,6 +9,8 @@ import { runTool } from "./tool.ts";
 
 export interface Demo {
   readonly target: Target;
+  /** kubectl as a person calls it for this cluster: what a hint begins with. */
+  readonly kubectlCommand: string;
   readonly kubectl: string;
   readonly helm: string;
 }
@@ -17,43 +20,36 @@ const examples = `${projectFolder}examples/sandbox`;
 const settleSeconds = 180;
 const secondsBetweenLooks = 2;
 
-/** Installs or upgrades the operator, and makes the workflows of examples/sandbox and the Secrets they name. */
+/**
+ * Installs or upgrades the operator, and makes the workflows of examples/sandbox and the Secrets they name.
+ * @throws ClusterError NotInstalled, with the command that shows why
+ */
 export async function installDemo(demo: Demo, image: TargetImage, step: RunStep): Promise<void> {
   const chart = `${projectFolder}charts/integration-workflow-operator`;
-  const values = {
-    "image.repository": image.repository,
-    "image.tag": image.tag,
-    "image.pullPolicy": "IfNotPresent",
-    "sandbox.enabled": "true",
-  };
-  const sets = Object.entries(values).flatMap(([key, value]) => [
-    key === "sandbox.enabled" ? "--set" : "--set-string",
-    `${key}=${value}`,
-  ]);
-  const install = ["upgrade", "--install", release, chart, "--namespace", release, "--create-namespace"];
-  await step("operator and sandbox (Helm chart)", () =>
-    runTool([demo.helm, ...demo.target.helmFlags, ...install, ...sets, "--wait", "--timeout", "5m"]),
-  );
+  const tag = ["--set-string", `image.repository=${image.repository},image.tag=${image.tag}`];
+  const flags = ["--namespace", release, "--create-namespace", ...tag, "--set", "sandbox.enabled=true"];
+  await step("operator and sandbox (Helm chart)", async () => {
+    try {
+      await helm(demo, "upgrade", "--install", release, chart, ...flags, "--wait", "--timeout", "3m");
+    } catch (cause) {
+      const look = `${demo.kubectlCommand} -n ${release} describe pods`;
+      const said = cause instanceof Error ? cause.message : String(cause);
+      const sentence = `The operator and its sandbox did not come up on ${demo.target.description}; see why: ${look}`;
+      throw new ClusterError("NotInstalled", `${sentence}\n${said}`, { cause });
+    }
+  });
   await step("workflows and their Secrets (examples/sandbox)", () => kubectl(demo, "apply", "--filename", examples));
 }
 
-/** Takes the workflows, the operator and the sandbox away; for clusters that are not ours to delete. */
+/** Takes the workflows, the operator and the sandbox away; for clusters that are not ours to delete. The CRD stays. */
 export async function uninstallDemo(demo: Demo, step: RunStep): Promise<void> {
   await step("workflows deleted", () =>
-    kubectl(demo, "delete", "--ignore-not-found", "--wait", "--filename", examples),
+    kubectl(demo, "delete", "--ignore-not-found", "--filename", `${examples}/1-namespace.yaml`),
   );
-  await step("operator and sandbox uninstalled", () =>
-    runTool([
-      demo.helm,
-      ...demo.target.helmFlags,
-      "uninstall",
-      release,
-      "--namespace",
-      release,
-      "--ignore-not-found",
-      "--wait",
-    ]),
-  );
+  await step("operator and sandbox uninstalled", async () => {
+    await helm(demo, "uninstall", release, "--namespace", release, "--ignore-not-found", "--wait");
+    await kubectl(demo, "delete", "namespace", release, "--ignore-not-found");
+  });
 }
 
 /**
@@ -120,4 +116,8 @@ function isSettled({ spec, status }: Workflow): boolean {
 
 function kubectl({ kubectl: program, target }: Demo, ...args: readonly string[]): Promise<string> {
   return runTool([program, ...target.kubectlFlags, ...args]);
+}
+
+function helm({ helm: program, target }: Demo, ...args: readonly string[]): Promise<string> {
+  return runTool([program, ...target.helmFlags, ...args]);
 }

@@ -1,12 +1,8 @@
 /**
  * What to try once the workflows run: commands that work as they stand, pasted into a shell in the checkout.
- * `prefix` stands before the commands of npm: empty, or a variable that names the cluster.
+ * `kubectl` and `stop` are the commands to begin with.
  */
-export function hints(prefix: string, context: string | undefined): string {
-  const [kubectl, stop] =
-    context === undefined
-      ? [`${prefix}npm run -s kubectl --`, `${prefix}npm run stop`]
-      : [`kubectl --context ${context}`, `npm run stop -- --context ${context}`];
+export function hints(kubectl: string, stop: string): string {
   const patch = (kind: string, json: string): string =>
     `${kubectl} -n crm patch iw contacts --type ${kind} -p '${json}'`;
   const applyDeletes = '[{"op":"add","path":"/spec/ingress/mappings/0/applyDeletes","value":true}]';

@@ -4,7 +4,7 @@ import { Command } from "commander";
 import { type Demo, installDemo, uninstallDemo, watchWorkflows, workflowTable } from "./demo.ts";
 import { ClusterError } from "./errors.ts";
 import { hints } from "./hints.ts";
-import { type RunStep, stepsOn } from "./steps.ts";
+import { stepsOn } from "./steps.ts";
 import { clientPrograms, findTarget, prepareTarget, removeTarget, type Target, type TargetOptions } from "./target.ts";
 
 interface Flags {
@@ -26,15 +26,23 @@ function command(parent: Command, name: string, description: string): Command {
     .description(description)
     .option("--name <name>", "what the project's own cluster is called (IW_NAME)", ownName)
     .option("--context <context>", context, environment["IW_CONTEXT"])
-    .option("--verbose", "say where an error came from");
+    .option("--verbose", "show all that is known of an error");
 }
 
 function optionsOf({ name, context, image }: Flags): TargetOptions {
   return { name, ...(context ? { context } : {}), ...(image === undefined ? {} : { image }) };
 }
 
-async function demoOn(target: Target, run: RunStep): Promise<Demo> {
-  return { target, ...(await run("kubectl and helm", (report) => clientPrograms(environment, report))) };
+/** The commands that the user calls for this cluster. */
+function commandsFor({ name, context }: Flags): { kubectl: string; stop: string } {
+  if (context) return { kubectl: `kubectl --context ${context}`, stop: `npm run stop -- --context ${context}` };
+  const prefix = name === defaultName ? "" : `IW_NAME=${name} `;
+  return { kubectl: `${prefix}npm run -s kubectl --`, stop: `${prefix}npm run stop` };
+}
+
+async function demoOn(target: Target, flags: Flags): Promise<Demo> {
+  const programs = await step("kubectl and helm", (report) => clientPrograms(environment, report));
+  return { target, ...programs, kubectlCommand: commandsFor(flags).kubectl };
 }
 
 /** A start that is broken off loses nothing: each step is found done by the next start. */
@@ -50,13 +58,12 @@ function sayWhatInterruptLeaves(): void {
 async function start(flags: Flags): Promise<void> {
   sayWhatInterruptLeaves();
   const { target, image } = await prepareTarget(optionsOf(flags), environment, step);
-  const demo = await demoOn(target, step);
+  const demo = await demoOn(target, flags);
   await installDemo(demo, image, step);
   const failures = await watchWorkflows(demo, step);
-  process.stdout.write(
-    `\n${await workflowTable(demo)}${hints(flags.name === defaultName ? "" : `IW_NAME=${flags.name} `, flags.context)}`,
-  );
-  if (failures.length > 0) throw new ClusterError("WorkflowFailed", failures.join("\n"));
+  const commands = commandsFor(flags);
+  process.stdout.write(`\n${await workflowTable(demo)}${hints(commands.kubectl, commands.stop)}`);
+  if (failures.length > 0) throw new ClusterError("WorkflowFailed", failures.join("; "));
 }
 
 async function up(flags: Flags): Promise<void> {
@@ -66,7 +73,7 @@ async function up(flags: Flags): Promise<void> {
 }
 
 async function stop(flags: Flags): Promise<void> {
-  if (flags.context) await uninstallDemo(await demoOn(await findTarget(optionsOf(flags), environment), step), step);
+  if (flags.context) await uninstallDemo(await demoOn(await findTarget(optionsOf(flags), environment), flags), step);
   else await removeTarget(flags.name, environment, step);
 }
 
@@ -101,6 +108,7 @@ try {
 } catch (error) {
   process.exitCode = 1;
   const verbose = process.argv.includes("--verbose");
-  if (!(error instanceof ClusterError) || verbose) console.error(error);
-  else console.error(`\n${error.message}\n`);
+  const [sentence, ...details] = error instanceof ClusterError ? error.message.split("\n") : [];
+  if (verbose || sentence === undefined) console.error(error);
+  else console.error(`\n${sentence}${details.length > 0 ? "\n(--verbose shows all that was said)" : ""}\n`);
 }

@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { basename } from "node:path";
 import { ClusterError } from "./errors.ts";
 
 /**
  * Runs a command line tool to its end and gives what it wrote to standard output.
- * @throws ClusterError ToolMissing, or ToolFailed with the end of what it said
+ * @throws ClusterError ToolMissing, or ToolFailed: a sentence, then the command and the end of what it said
  */
 export async function runTool(command: readonly string[], input?: string, folder?: string): Promise<string> {
   const [file = "", ...args] = command;
@@ -24,8 +25,9 @@ export async function runTool(command: readonly string[], input?: string, folder
     throw new ClusterError("ToolMissing", `${file} cannot be run: ${error.message}`, { cause: error });
   });
   if (code !== 0) {
-    const end = said.trimEnd().split("\n").slice(-15).join("\n");
-    throw new ClusterError("ToolFailed", `${[file, ...args].join(" ")} ended with ${code}:\n${end}`);
+    const lines = said.trimEnd().split("\n").slice(-15);
+    const sentence = `${basename(file)} ended with ${code}: ${lines.at(-1)}`;
+    throw new ClusterError("ToolFailed", [sentence, [file, ...args].join(" "), ...lines].join("\n"));
   }
   return output;
 }
