@@ -75,7 +75,7 @@ capabilities:
 {{- define "operator.rules" -}}
 - apiGroups: [integrationworkflow.io]
   resources: [integrationworkflows]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [integrationworkflow.io]
   resources: [integrationworkflows/status]
   verbs: [patch]
@@ -84,7 +84,7 @@ capabilities:
   verbs: [get, list, watch, create, update]
 - apiGroups: [apps]
   resources: [replicasets]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, list, watch, create, delete]
@@ -93,7 +93,7 @@ capabilities:
   verbs: [get, list, watch, create, patch]
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 {{- if eq .Values.operator.workerPoll "proxy" }}
 - apiGroups: [""]
   resources: [pods/proxy]

@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { load } from "js-yaml";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { operatorCommand } from "../../../src/operator/command.ts";
+import { sandboxCommand } from "../../../src/sandbox/command.ts";
 import { chartFolder, type Helm, type Rendered, startHelm } from "./helm.ts";
 
 let helm: Helm;
@@ -91,6 +93,22 @@ test("what is permitted and watched reaches the operator, and nothing is said of
       "--worker-poll=off",
     ]),
   );
+});
+
+test.each([
+  [operator, operatorCommand],
+  ["integration-workflow-sandbox", sandboxCommand],
+])("%s is given only flags that its role knows", async (name, command) => {
+  const objects = await helm.render(
+    "sandbox.enabled=true",
+    "watchNamespaces={crm}",
+    "operator.allowedWorkerImages={a:*}",
+    "operator.allowedServiceAccounts={worker}",
+  );
+  const [role, ...flags] = containerOf(objects, name).args;
+  const parsed = command().exitOverride().parseOptions(flags);
+  expect(role).toBe(command().name());
+  expect(parsed).toEqual({ operands: [], unknown: [] });
 });
 
 test("with a list of namespaces nothing of it is cluster-wide", async () => {

@@ -75,13 +75,15 @@ const clusterWide = `system:serviceaccount:${everywhere}:${release}`;
 const namespaced = `system:serviceaccount:${somewhere}:crm-only-${release}`;
 
 const needed = [
-  ...["get", "list", "watch"].flatMap((verb) => [
+  ...["list", "watch"].flatMap((verb) => [
     `${verb} integrationworkflows.integrationworkflow.io`,
-    `${verb} deployments.apps`,
     `${verb} replicasets.apps`,
+    `${verb} pods`,
+  ]),
+  ...["get", "list", "watch"].flatMap((verb) => [
+    `${verb} deployments.apps`,
     `${verb} configmaps`,
     `${verb} persistentvolumeclaims`,
-    `${verb} pods`,
     `${verb} networkpolicies.networking.k8s.io`,
   ]),
   "patch integrationworkflows.integrationworkflow.io/status",
