@@ -10,7 +10,7 @@ interface ServiceHealth {
 }
 
 /** A failure that concerns the service as a whole, and not what was asked of it. */
-export function isOutage(error: unknown): boolean {
+function isOutage(error: unknown): boolean {
   return error instanceof ServiceError && error.scope === "Service" && error.code !== "Aborted";
 }
 

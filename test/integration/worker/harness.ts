@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
 import type { WorkflowSpec } from "../../../src/api/integration-workflow.ts";
 import type { LastWords, WorkerStatus } from "../../../src/api/worker-contract.ts";
@@ -131,7 +132,7 @@ export class WorkerProcess {
     this.#lastWordsPath = join(directory, "termination-log");
     rmSync(this.#lastWordsPath, { force: true });
     const args = [
-      join(import.meta.dirname, "worker-process.ts"),
+      fileURLToPath(new URL("./worker-process.ts", import.meta.url)),
       ...["--config", configuration],
       ...["--credentials", join(directory, "credentials")],
       ...["--state", join(directory, "state")],

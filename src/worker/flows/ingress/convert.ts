@@ -43,7 +43,7 @@ export function convert(source: SourceValue, type: CampaignFieldType): FieldValu
 }
 
 /** How Campaign shows a field that has nothing: a text as "", anything else as null. */
-export function emptyOf(type: CampaignFieldType): FieldValue {
+function emptyOf(type: CampaignFieldType): FieldValue {
   return type === "string" ? "" : null;
 }
 

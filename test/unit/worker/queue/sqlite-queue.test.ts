@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { silentLogger } from "../../../../src/telemetry/log.ts";
@@ -326,7 +327,7 @@ function readIfThere(path: string): Buffer {
 }
 
 function spawnWriter(store: string, from: number) {
-  const args = [join(import.meta.dirname, "crash-writer.ts"), store, String(from)];
+  const args = [fileURLToPath(new URL("./crash-writer.ts", import.meta.url)), store, String(from)];
   return spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
 }
 
