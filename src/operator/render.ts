@@ -55,7 +55,6 @@ export function renderDeployment({ configuration, defaultWorkerImage, claimName 
     selector: { matchLabels: { [labels.workflow]: workflow.name } },
     // Two workers must not hold one queue: the old ones go before the new ones come.
     strategy: { type: "Recreate" },
-    minReadySeconds: 0,
     // An earlier run is found in its pin, not in a ReplicaSet.
     revisionHistoryLimit: 0,
     progressDeadlineSeconds: 600,

@@ -16,4 +16,4 @@ export type Step =
   | { readonly type: "lookAfresh" };
 
 /** How soon something is looked at again that no event announces. */
-export const lookAgainMs = 30_000;
+export const lookAgainMs = 10_000;
