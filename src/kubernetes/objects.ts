@@ -91,15 +91,9 @@ export function nameOfKind(kind: ResourceKind): string {
   return kind.group === "" ? kind.plural : `${kind.plural}.${kind.group}`;
 }
 
-/** The key of an object in a cache or a queue: `namespace/name`, or `name` for a kind without namespaces. */
+/** The key of an object in a cache or a queue: `namespace/name`, or `name` for a kind without namespaces. Neither part can hold a slash. */
 export function keyOf(ref: ObjectRef): string {
   return ref.namespace === undefined ? ref.name : `${ref.namespace}/${ref.name}`;
-}
-
-/** The inverse of `keyOf`. Neither a namespace nor a name can hold a slash. */
-export function refOf(key: string): ObjectRef {
-  const slash = key.indexOf("/");
-  return slash < 0 ? { name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
 }
 
 /** Path of a collection; of all namespaces when `namespace` is absent. */

@@ -11,7 +11,7 @@ export interface Transport {
    * @throws ConnectionError when no answer came; the signal's reason when the signal ended the wait
    */
   send(request: TransportRequest): Promise<TransportResponse>;
-  /** Waits for calls in flight, then closes every connection. */
+  /** Closes every connection. What is in flight fails, so end watches and work before. */
   close(): Promise<void>;
 }
 
@@ -84,7 +84,7 @@ export function createTransport(options: TransportOptions): Transport {
       await answer.body.dump();
       return sendOnce(request);
     },
-    close: () => agent.close(),
+    close: () => agent.destroy(),
   };
 }
 
