@@ -17,8 +17,8 @@ Stop     ${patch("merge", '{"spec":{"state":"Stopped"}}')}
 Start    ${patch("merge", '{"spec":{"state":"Running"}}')}
 Break    ${kubectl} -n crm delete secret campaign
          ${restart("2")}
-         It becomes FAILED, and describe says why. Mend it:
-         ${kubectl} apply -f examples/sandbox
+         It becomes FAILED, and describe says why. Mend it, and it is RUNNING again within minutes:
+         ${kubectl} apply -f examples/sandbox/2-secrets.yaml
 End      ${stop}
          Takes all away.
 `;
