@@ -91,7 +91,7 @@ export function nameOfKind(kind: ResourceKind): string {
   return kind.group === "" ? kind.plural : `${kind.plural}.${kind.group}`;
 }
 
-/** The key of an object in a cache or a queue: `namespace/name`, or `name` for a kind without namespaces. Neither part can hold a slash. */
+/** The key of an object in a cache or a queue: `namespace/name`, or `name` for a kind without namespaces. */
 export function keyOf(ref: ObjectRef): string {
   return ref.namespace === undefined ? ref.name : `${ref.namespace}/${ref.name}`;
 }
