@@ -1,4 +1,4 @@
-import { expect } from "vitest";
+import { vi } from "vitest";
 import type { WorkflowSpec, WorkflowStatus } from "../../../src/api/integration-workflow.ts";
 import type { Kubectl, KubernetesObject } from "./kubectl.ts";
 
@@ -38,18 +38,15 @@ export async function untilStatus(
   holds: (status: WorkflowStatus, workflow: Workflow) => boolean,
   seconds = 180,
 ): Promise<Workflow> {
-  let last: Workflow | undefined;
-  await expect
-    .poll(
-      async () => {
-        last = await workflow(kubectl, name);
-        return holds(last.status, last) ? what : `${what}? not yet: ${JSON.stringify(last.status)}`;
-      },
-      { timeout: seconds * 1000, interval: 250 },
-    )
-    .toBe(what);
-  if (last === undefined) throw new Error("the workflow was never read");
-  return last;
+  // Not expect.poll: hooks wait too, and it works in tests alone.
+  return vi.waitFor(
+    async () => {
+      const last = await workflow(kubectl, name);
+      if (!holds(last.status, last)) throw new Error(`${name}: ${what}? Not yet: ${JSON.stringify(last.status)}`);
+      return last;
+    },
+    { timeout: seconds * 1000, interval: 250 },
+  );
 }
 
 export function untilState(kubectl: Kubectl, name: string, state: WorkflowStatus["state"], seconds = 180) {
