@@ -95,6 +95,7 @@ export class Ground {
         engineCallsPerSecond: options.callsPerSecond ?? 1000,
       },
       ingress: { mappings },
+      worker: { terminationGracePeriodSeconds: options.graceSeconds ?? 60 },
     };
     const workflow = { name: options.workflow ?? "contacts", namespace: "crm", uid: "b9e7" };
     writeFileSync(configuration, JSON.stringify({ workflow, spec }));
@@ -119,6 +120,7 @@ export class Ground {
 export interface StartOptions {
   readonly workflow?: string;
   readonly callsPerSecond?: number;
+  readonly graceSeconds?: number;
   readonly flags?: readonly string[];
 }
 
