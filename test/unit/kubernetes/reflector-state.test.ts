@@ -48,6 +48,14 @@ test("a watch that fails is taken up from where it was, and after five in a row 
   expect(next({ ...watching, failures: 4 }, failed)).toMatchObject({ next: { name: "listing", failures: 5 } });
 });
 
+test("a watch that delivered something before it failed starts the backoff anew", () => {
+  const failed: ReflectorOutcome = { type: "failed", resourceVersion: "9", progressed: true, retryAfterMs: 0 };
+  expect(next({ ...watching, failures: 7 }, failed)).toMatchObject({
+    delayMs: 100,
+    next: { name: "watching", failures: 1 },
+  });
+});
+
 test("Retry-After is waited for when it is longer than the backoff", () => {
   const failed: ReflectorOutcome = { type: "failed", progressed: false, retryAfterMs: 5000 };
   expect(next(listing, failed)).toMatchObject({ name: "waiting", delayMs: 5000, next: { name: "listing" } });
