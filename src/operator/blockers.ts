@@ -10,9 +10,9 @@ import { lookAgainMs, type Step } from "./steps.ts";
 
 type Blocker = Extract<Step, { type: "blocked" | "waiting" }>;
 
-/** What forbids a start, most telling first; undefined: nothing does. */
-export function blockerOf(look: Look, next: Revision, pinName: string): Blocker | undefined {
-  return takenName(look, next, pinName) ?? notPermitted(look, next) ?? queueNotEmpty(look, next) ?? recentRefusal(look);
+/** What forbids a start for which all names are free, most telling first; undefined: nothing does. */
+export function blockerOf(look: Look, next: Revision): Blocker | undefined {
+  return notPermitted(look, next) ?? queueNotEmpty(look, next) ?? recentRefusal(look);
 }
 
 /** An object of a derived name that is not ours: of an earlier workflow, or being deleted, it goes; anybody else's stays theirs. */

@@ -44,7 +44,7 @@ function publishedSchema(document: string): unknown {
 }
 
 /** The path of the first field that `wanted` has and `published` has not. */
-export function missingField(published: unknown, wanted: unknown, path: string): string | undefined {
+function missingField(published: unknown, wanted: unknown, path: string): string | undefined {
   if (!isRecord(wanted)) return undefined;
   if (!isRecord(published)) return path;
   const { properties, items } = wanted;

@@ -1,4 +1,7 @@
+import type { LastWords } from "../api/worker-contract.ts";
 import { parseLastWords } from "./last-words.ts";
+import { isEnding } from "./ownership.ts";
+import { isUnfinished } from "./remains.ts";
 import type { Memory, OwnedKind, PodSeen, Refusal, WorkerPoll } from "./snapshot.ts";
 
 /** What is remembered of one workflow: for `decide`, and for the shell. */
@@ -40,16 +43,19 @@ export class Memories {
     this.note(key, { refusal });
   }
 
-  /** Listens for the last words of a pod; the latest of a run count. */
+  /** Listens for the last words of a pod that ends for good: the latest of a run count, and silence after them undoes them. */
   hear(key: string, pod: PodSeen): void {
-    const ended = pod.worker?.ended;
-    if (ended === undefined || pod.worker?.running === true || pod.run === undefined) return;
-    const words = parseLastWords(ended.message);
-    if (words === undefined) return;
+    const { run, worker } = pod;
+    const isOver = isEnding(pod.metadata) || !isUnfinished(pod);
+    if (!isOver || run === undefined || worker?.ended === undefined || worker.running || worker.waiting !== undefined)
+      return;
+    const { ended } = worker;
     const finishedAtMs = ended.finishedAtMs ?? 0;
     const { lastWords } = this.of(key).memory;
-    if (lastWords?.run === pod.run && lastWords.finishedAtMs > finishedAtMs) return;
-    this.note(key, { lastWords: { run: pod.run, finishedAtMs, graceful: ended.exitCode === 0, words } });
+    if (lastWords?.run === run && lastWords.finishedAtMs > finishedAtMs) return;
+    const words = parseLastWords(ended.message);
+    const graceful = ended.exitCode === 0 && words !== undefined;
+    this.note(key, { lastWords: { run, finishedAtMs, graceful, words: words ?? silence } });
   }
 
   noteTaken(key: string, kind: OwnedKind, name: string): void {
@@ -92,5 +98,7 @@ export class Memories {
     return present;
   }
 }
+
+const silence: LastWords = { reason: "Unknown", message: "" };
 
 const nothing: Remembered = { memory: {}, taken: new Set(), written: new Map(), refused: new Set(), failures: 0 };

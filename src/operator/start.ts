@@ -1,4 +1,4 @@
-import { blockerOf } from "./blockers.ts";
+import { blockerOf, takenName } from "./blockers.ts";
 import { claimManifest, growth } from "./claim.ts";
 import { writeDeployment } from "./deployment.ts";
 import { sameJson } from "./json.ts";
@@ -15,12 +15,13 @@ import { rfc3339 } from "./time.ts";
 /** A start: only when everything of the earlier run is gone; then everything is pinned anew. */
 export function startStep(look: Look): Step {
   const { workflow, remains, nowMs, ownPins, record } = look;
-  if (remains !== undefined) {
-    return { type: "waiting", message: remains.message, lookAgainMs: remains.saysMoreInMs };
-  }
   const next = nextRevision(look);
   const pinName = pinNameFor(next.content, workflow.metadata.name, ownPins);
-  const blocker = blockerOf(look, next, pinName);
+  const waiting =
+    remains && ({ type: "waiting", message: remains.message, lookAgainMs: remains.saysMoreInMs } as const);
+  // While an own run ends, that is what is waited for; else whose objects are in the way says more than their pods.
+  if (waiting !== undefined && look.own !== undefined) return waiting;
+  const blocker = takenName(look, next, pinName) ?? waiting ?? blockerOf(look, next);
   if (blocker !== undefined) return blocker;
   if (!look.fresh) return { type: "lookAfresh" };
 

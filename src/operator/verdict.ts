@@ -31,7 +31,7 @@ export function verdictOf(look: Look, step: Step): Verdict {
   if (look.remains !== undefined) {
     const { message, saysMoreInMs } = look.remains;
     // Of a run that was stopped; before a first start there may be pods too, of whoever made them.
-    const isOfRun = last !== undefined && last !== "STOPPED" && transitions?.[0]?.revision === look.run?.pin;
+    const isOfRun = last !== "STOPPED" && look.run !== undefined && transitions?.[0]?.revision === look.run.pin;
     if (isOfRun || !isAskedToRun(look)) return stopping(look, last ?? "STARTING", message, saysMoreInMs);
   } else if (!isAskedToRun(look)) return stopped(look);
   const message = step.type === "waiting" ? step.message : "The run begins";

@@ -158,7 +158,7 @@ export function kubelet(api: TinyApi, pod: StoredPod, act: KubeletAct, lastWords
   }
 }
 
-export function endPod(api: TinyApi, pod: StoredPod): void {
+function endPod(api: TinyApi, pod: StoredPod): void {
   if (pod.metadata.deletionTimestamp !== undefined) return;
   const deletionTimestamp = rfc3339(api.nowMs + 60_000);
   api.put("Pod", { ...pod, metadata: { ...pod.metadata, deletionTimestamp } });
