@@ -31,9 +31,8 @@ export function pinNames(workflowName: string, digest: string): readonly string[
 
 /** Whether a pin holds what its name, and the run that uses it, say. */
 export function isTrue(pin: PinSeen, workflowName: string, digest: string | undefined): boolean {
-  if (pin.content === undefined) return false;
-  const actual = digestOf(pin.content);
-  return digest === undefined ? pinNames(workflowName, actual).includes(pin.metadata.name) : actual === digest;
+  if (pin.digest === undefined) return false;
+  return digest === undefined ? pinNames(workflowName, pin.digest).includes(pin.metadata.name) : pin.digest === digest;
 }
 
 /**
@@ -65,8 +64,13 @@ export function pinManifest(workflow: IntegrationWorkflow, name: string, content
   return manifest;
 }
 
-/** @returns undefined for data that no operator wrote */
-export function readPin(data: Readonly<Record<string, string>> | undefined): PinContent | undefined {
+/** What a pin's data says; nothing for data that no operator wrote. */
+export function readPin(data: Readonly<Record<string, string>> | undefined): Pick<PinSeen, "content" | "digest"> {
+  const content = contentOf(data);
+  return { content, digest: content === undefined ? undefined : digestOf(content) };
+}
+
+function contentOf(data: Readonly<Record<string, string>> | undefined): PinContent | undefined {
   const configuration = parsed(data?.[configurationKey]);
   const deployment = parsed(data?.[deploymentKey]);
   if (!isRecord(configuration) || !isRecord(deployment)) return undefined;

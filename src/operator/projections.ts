@@ -134,7 +134,7 @@ export function projectPod({ metadata, spec, status }: Stored<V1Pod>): PodSeen {
 }
 
 export function projectPin({ metadata, data }: Stored<V1ConfigMap>): PinSeen {
-  return { metadata: metadataOf(metadata), content: readPin(data) };
+  return { metadata: metadataOf(metadata), ...readPin(data) };
 }
 
 export function projectClaim({ metadata, spec }: Stored<V1PersistentVolumeClaim>): ClaimSeen {

@@ -141,6 +141,8 @@ export interface PinSeen {
   readonly metadata: SeenMetadata;
   /** Absent when it cannot be read as a pin. */
   readonly content: PinContent | undefined;
+  /** The content's full hash. */
+  readonly digest: string | undefined;
 }
 
 /** What a run runs. The pin's own name and the run's number are filled in when the Deployment is written. */

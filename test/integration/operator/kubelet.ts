@@ -153,7 +153,7 @@ export class Kubelet {
   }
 }
 
-export function running(): object {
+function running(): object {
   return { state: { running: { startedAt: now() } } };
 }
 

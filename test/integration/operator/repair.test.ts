@@ -192,6 +192,65 @@ test("a claim outlives its workflow by default, is found again, and goes with it
   await expect.poll(claims, patience).toBe("");
 });
 
+test("a mutating admission policy causes one write and no more, also for an operator that comes after", async () => {
+  const name = `mutate-${ground.namespace}`;
+  const expression = `Object{spec: Object.spec{template: Object.spec.template{metadata: Object.spec.template.metadata{annotations: {"injected": "yes"}}}}}`;
+  const api = { apiVersion: "admissionregistration.k8s.io/v1" };
+  await ground.server.kubectl(["apply", "-f", "-"], {
+    ...api,
+    kind: "MutatingAdmissionPolicy",
+    metadata: { name },
+    spec: {
+      failurePolicy: "Fail",
+      reinvocationPolicy: "Never",
+      matchConstraints: {
+        resourceRules: [
+          { apiGroups: ["apps"], apiVersions: ["v1"], operations: ["CREATE", "UPDATE"], resources: ["deployments"] },
+        ],
+      },
+      mutations: [{ patchType: "ApplyConfiguration", applyConfiguration: { expression } }],
+    },
+  });
+  await ground.server.kubectl(["apply", "-f", "-"], {
+    ...api,
+    kind: "MutatingAdmissionPolicyBinding",
+    metadata: { name },
+    spec: {
+      policyName: name,
+      matchResources: { namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": ground.namespace } } },
+    },
+  });
+  const probe = () =>
+    ground.kubectl(
+      "create",
+      "deployment",
+      "probe",
+      "--image=x",
+      "--dry-run=server",
+      "-o",
+      "jsonpath={.spec.template.metadata.annotations.injected}",
+    );
+  await expect.poll(probe, patience).toBe("yes");
+
+  await started("mutated");
+  const before = (await ground.deployment("mutated")).metadata;
+  await ground.operators.at(-1)?.stop();
+  const operator = await ground.operator("--allowed-worker-images", "registry.example/permitted/*");
+  const writes = () =>
+    operator.lines.filter(({ message, object }) => message === "wrote" && object === "Deployment mutated");
+  await expect.poll(() => writes().length, patience).toBe(1);
+  for (const restarted of ["a", "b", "c"]) {
+    await ground.patch("mutated", { worker: { template: { annotations: { edited: restarted } } } });
+    await expect
+      .poll(async () => (await ground.status("mutated")).pendingChanges?.[0]?.to, patience)
+      .toContain(restarted);
+  }
+  expect(writes()).toEqual([expect.objectContaining({ changed: false })]);
+  expect((await ground.deployment("mutated")).metadata.generation).toBe(before.generation);
+  expect(await ground.events("mutated", "PutBack")).toEqual([]);
+  await ground.server.kubectl(["delete", "mutatingadmissionpolicy,mutatingadmissionpolicybinding", name]);
+});
+
 test("quota is told: no pod can be created", async () => {
   await ground.kubectl("create", "quota", "none", "--hard=count/pods=0");
   await expect

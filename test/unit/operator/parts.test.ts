@@ -138,6 +138,7 @@ test("a pin's name is free of itself and of the run, and two contents never shar
   const held = (under: string, what: PinContent): PinSeen => ({
     metadata: { ...pod().metadata, name: under },
     content: what,
+    digest: digestOf(what),
   });
   expect(pinNameFor(one, "contacts", [])).toBe(name);
   expect(pinNameFor(one, "contacts", [held(name, structuredClone(one))])).toBe(name);

@@ -128,7 +128,7 @@ export class TinyApi {
         break;
       }
       case "ConfigMap":
-        this.stored.ConfigMap.set(name, { metadata: fresh, content: readPin(data) });
+        this.stored.ConfigMap.set(name, { metadata: fresh, ...readPin(data) });
         break;
       case "PersistentVolumeClaim": {
         const claim = spec as {
