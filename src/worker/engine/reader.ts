@@ -24,6 +24,7 @@ export class Reader {
   readonly #state: MappingState;
   #nextPollAt = 0;
   #isFull = false;
+  #isListingForgotten = false;
   #failures = 0;
 
   constructor(context: EngineContext, state: MappingState) {
@@ -159,7 +160,7 @@ export class Reader {
     if (isIdle && now() - delta.issuedAt < saveLinkEveryMs) {
       // Not worth a write: the older link tells the same.
       this.#state.checkpoint = { ...next, delta: { link: next.delta?.link ?? delta.link, issuedAt: delta.issuedAt } };
-      return;
+      return this.#forgetListing();
     }
     // A reader that waits outlives its link: above the mark, keys only.
     const keysOnly = !(await this.#hasRoom());
@@ -169,6 +170,14 @@ export class Reader {
       listed: false,
       isLast: page.nextLink === undefined,
     });
+  }
+
+  /** Once everything of the first load is written, nobody asks any more what Campaign had before. */
+  async #forgetListing(): Promise<void> {
+    const { snapshot, mapping } = this.#state.checkpoint;
+    if (this.#isListingForgotten || snapshot?.purpose === "FirstLoad") return;
+    await this.#context.queue.forgetListing(mapping);
+    this.#isListingForgotten = true;
   }
 
   #incoming(plan: Plan, page: TrackedPage, keysOnly: boolean): readonly Incoming[] {

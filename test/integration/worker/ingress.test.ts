@@ -263,7 +263,7 @@ describe("a worker that only a person can help", () => {
 });
 
 describe("two workers on one store", () => {
-  it("the second waits, not ready, and takes over when the first was killed", async () => {
+  it("the second waits, not ready, may be stopped, and takes over when the first was killed", async () => {
     const ground = await Ground.make({ contacts: 500 });
     try {
       const first = ground.start([contactMapping], { callsPerSecond: 50 });
@@ -273,6 +273,10 @@ describe("two workers on one store", () => {
       await expect.poll(() => second.logged("queue.locked"), { timeout: 20_000 }).toHaveLength(1);
       expect(await second.get("/readyz")).toMatchObject({ status: 503, body: expect.stringContaining("StoreLocked") });
       expect((await second.get("/status")).status).toBe(503);
+      const third = ground.start([contactMapping]);
+      await expect.poll(() => third.logged("queue.locked"), { timeout: 20_000 }).toHaveLength(1);
+      expect(await third.stop()).toBe(0);
+      expect(third.lastWords()).not.toHaveProperty("backlog");
       await first.kill();
       await expect.poll(() => control.countRecords({ resource: "profile" }), { timeout: 30_000 }).toBe(500);
     } finally {
