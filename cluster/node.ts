@@ -55,7 +55,7 @@ export function requireNodeGround(): void {
 
 /**
  * Starts a node, or finds it where it runs already; resolves when pods can be placed.
- * @throws ClusterError NotSupported, InUse, NodeEnded, NotReady
+ * @throws ClusterError NotSupported, InUse, Stopped, NodeEnded, NotReady
  */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
   requireNodeGround();
@@ -128,6 +128,9 @@ async function startNew(options: NodeOptions): Promise<RunningNode> {
     const running = findNode(options.name);
     if (running !== undefined) return running;
     const ended = keeper.pid === undefined || identify(keeper.pid) === undefined;
+    if (ended && !existsSync(layout.processes)) {
+      throw new ClusterError("Stopped", `The node ${options.name} was stopped by another process while it started`);
+    }
     if (ended || performance.now() > deadline) {
       const code = ended ? "NodeEnded" : "NotReady";
       const what = ended ? "ended while it started" : `was not ready after ${startSeconds} s`;

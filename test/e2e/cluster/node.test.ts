@@ -1,4 +1,5 @@
 import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { CoreV1Api, KubeConfig, type V1Pod } from "@kubernetes/client-node";
 import { beforeAll, expect, inject, test, vi } from "vitest";
 import { nodeLayout } from "../../../cluster/node/layout.ts";
@@ -98,12 +99,17 @@ test("a claim grows, and its folder goes when it is deleted", async () => {
     const { status } = await core.readNamespacedPersistentVolumeClaim({ name: "data", namespace });
     expect(status?.capacity?.["storage"]).toBe("2Gi");
   }, waiting);
-  const { volumes } = nodeLayout(inject("node"));
-  expect(readdirSync(volumes)).toHaveLength(1);
+  const { spec } = await core.readNamespacedPersistentVolumeClaim({ name: "data", namespace });
+  const name = spec?.volumeName ?? "";
+  const folder = join(nodeLayout(inject("node")).volumes, name);
+  expect(readdirSync(folder)).toEqual(["written"]);
   await core.deleteNamespacedPod({ name: "probe", namespace, gracePeriodSeconds: 0 });
   await core.deleteNamespacedPersistentVolumeClaim({ name: "data", namespace });
-  await vi.waitFor(() => expect(readdirSync(volumes)).toEqual([]), waiting);
-  await vi.waitFor(async () => expect((await core.listPersistentVolume()).items).toEqual([]), waiting);
+  await vi.waitFor(() => expect(existsSync(folder)).toBe(false), waiting);
+  await vi.waitFor(async () => {
+    const { items } = await core.listPersistentVolume();
+    expect(items.map(({ metadata }) => metadata?.name)).not.toContain(name);
+  }, waiting);
 });
 
 test("the host gets none of the fixed folders that containers' tools write to", () => {
