@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { loadContacts } from "./contacts.ts";
 import { type Ground, installOperator, prepareGround } from "./ground.ts";
 import { killProcesses } from "./processes.ts";
 import { contactsWorkflow, pods, untilState, untilStatus, workflow } from "./workflow.ts";
 
+const patience = { timeout: 240_000, interval: 100 };
 const wrongImage = "registry.invalid/worker:missing";
 let ground: Ground;
 let outage: Ground;
@@ -93,31 +94,22 @@ describe.concurrent("a workflow", () => {
     const { kubectl } = ground;
     await kubectl.apply(contactsWorkflow({ name: "crashing", ...ground }));
     await untilState(kubectl, "crashing", "RUNNING");
-    const seen: unknown[] = [];
-    await expect
-      .poll(
-        async () => {
-          for (const { metadata } of await pods(kubectl, "crashing")) killProcesses(metadata.uid, "worker");
-          const { status } = await workflow(kubectl, "crashing");
-          seen.push(status.state);
-          return status.failure?.reason;
-        },
-        { timeout: 240_000, interval: 100 },
-      )
-      .toBe("CrashLoopBackOff");
+    const kill = async () => {
+      for (const { metadata } of await pods(kubectl, "crashing")) killProcesses(metadata.uid, "worker");
+    };
+    await vi.waitFor(async () => {
+      await kill();
+      const { status } = await workflow(kubectl, "crashing");
+      expect(status.failure?.reason).toBe("CrashLoopBackOff");
+    }, patience);
     const { transitions } = (await workflow(kubectl, "crashing")).status;
     // The container runs for a moment between two back-offs; FAILED does not flap meanwhile.
     const restarts = async () => (await pods(kubectl, "crashing"))[0]?.status.containerStatuses?.[0]?.restartCount ?? 0;
     const before = await restarts();
-    await expect
-      .poll(
-        async () => {
-          for (const { metadata } of await pods(kubectl, "crashing")) killProcesses(metadata.uid, "worker");
-          return restarts();
-        },
-        { timeout: 240_000, interval: 100 },
-      )
-      .toBeGreaterThan(before);
+    await vi.waitFor(async () => {
+      await kill();
+      expect(await restarts()).toBeGreaterThan(before);
+    }, patience);
     expect((await workflow(kubectl, "crashing")).status.transitions).toEqual(transitions);
   });
 

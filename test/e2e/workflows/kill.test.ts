@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { randomSequence } from "../../../src/sandbox/random.ts";
 import { differences, loadContacts } from "./contacts.ts";
 import { type Ground, operatorKubectl, prepareGround } from "./ground.ts";
@@ -8,6 +8,7 @@ import { contactsWorkflow, type Pod, pods, untilState, untilStatus, workflow } f
 
 const kills = 20;
 const seed = Number(process.env["INTEGRATION_WORKFLOW_TEST_SEED"] ?? Date.now() % 1_000_000);
+const patience = { timeout: 300_000, interval: 250 };
 let ground: Ground;
 
 beforeAll(async () => {
@@ -22,10 +23,11 @@ test.concurrent(`the worker is killed at ${kills} random moments of the load: ev
   const random = randomSequence(seed);
   await kubectl.apply(contactsWorkflow({ name: "load", engineCallsPerSecond: 400, ...ground }));
   for (let killed = 0; killed < kills; ) {
-    const alive = await expect
-      .poll(() => pods(kubectl, "load"), { timeout: 60_000 })
-      .toSatisfy(isRunning)
-      .then(() => pods(kubectl, "load"));
+    const alive = await vi.waitFor(async () => {
+      const found = await pods(kubectl, "load");
+      expect(found).toSatisfy(isRunning);
+      return found;
+    }, patience);
     await pause(random() * 2500);
     for (const { metadata } of alive) killed += killProcesses(metadata.uid, "worker");
     // A new pod has no crash back-off: the next moment comes soon, and the volume goes from one pod to the next.
@@ -33,7 +35,7 @@ test.concurrent(`the worker is killed at ${kills} random moments of the load: ev
   }
   const all = await sandbox.countRows({ table: "contact" });
   await untilStatus(kubectl, "load", "all written", ({ state, backlog }) => state === "RUNNING" && backlog === 0, 300);
-  await expect.poll(() => sandbox.countRecords({ resource: "profile" }), { timeout: 300_000, interval: 500 }).toBe(all);
+  await vi.waitFor(async () => expect(await sandbox.countRecords({ resource: "profile" })).toBe(all), patience);
   expect(await differences(sandbox)).toEqual([]);
 });
 

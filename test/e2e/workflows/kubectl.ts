@@ -33,6 +33,8 @@ export class Kubectl {
   /** @returns standard output */
   async run(args: readonly string[], input?: string): Promise<string> {
     const child = this.start(args);
+    // A kubectl that has failed does not read on; its exit code and its message tell.
+    child.stdin.on("error", () => {});
     child.stdin.end(input ?? "");
     let out = "";
     let err = "";

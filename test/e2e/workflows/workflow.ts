@@ -66,7 +66,14 @@ export const contactFields = [
   { column: "lastname", field: "lastName" },
   { column: "emailaddress1", field: "email" },
   { column: "telephone1", field: "phone" },
-  { column: "gendercode", field: "gender" },
+  {
+    column: "gendercode",
+    field: "gender",
+    replacements: [
+      { from: "1", to: "male" },
+      { from: "2", to: "female" },
+    ],
+  },
 ] as const;
 
 export interface ContactsWorkflow {
@@ -98,17 +105,7 @@ export function contactsWorkflow(options: ContactsWorkflow): object {
             table: "contact",
             resource: "profile",
             key: { column: "contactid", field: "externalId" },
-            fields: contactFields.map((field) =>
-              field.field === "gender"
-                ? {
-                    ...field,
-                    replacements: [
-                      { from: "1", to: "male" },
-                      { from: "2", to: "female" },
-                    ],
-                  }
-                : field,
-            ),
+            fields: contactFields,
             picklistValues: "Value",
             applyDeletes: true,
           },
