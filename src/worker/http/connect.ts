@@ -8,7 +8,7 @@ import { Governor, type GovernorState } from "../governor/governor.ts";
 import { campaignLimits, dataverseLimits } from "../governor/limits.ts";
 import { AccessTokens } from "./access-tokens.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import { readCredentials } from "./credentials.ts";
+import { readCredentials, secretInWords } from "./credentials.ts";
 import { type CallMetrics, defaultCallTimeoutSeconds } from "./service.ts";
 import type { ServiceName } from "./service-error.ts";
 import { requestToken } from "./token-endpoint.ts";
@@ -76,14 +76,22 @@ export function connect(options: ConnectOptions): Connections {
     directory: join(credentialsDirectory, side),
     secretName,
   });
+  const sources = {
+    dynamics: source("dynamics", dynamics.secretName),
+    campaign: source("campaign", campaign.secretName),
+  };
   const organization = new URL(dynamics.url).origin;
   const dynamicsTokens = new AccessTokens({
     service: "Dataverse",
-    read: () =>
-      readCredentials(source("dynamics", dynamics.secretName), ["tenantId", "clientId", "clientSecret"], ["tokenUrl"]),
+    read: () => readCredentials(sources.dynamics, ["tenantId", "clientId", "clientSecret"], ["tokenUrl"]),
     signIn: ({ tenantId, clientId, clientSecret, tokenUrl }, signal) => {
       const form = { client_id: clientId, client_secret: clientSecret, scope: `${organization}/.default` };
-      return requestToken(transport, "Dataverse", tokenUrl ?? entraTokenUrl(tenantId), form, signal);
+      return requestToken(
+        transport,
+        { service: "Dataverse", url: tokenUrl ?? entraTokenUrl(tenantId), secret: secretInWords(sources.dynamics) },
+        form,
+        signal,
+      );
     },
     clock,
     random,
@@ -91,11 +99,15 @@ export function connect(options: ConnectOptions): Connections {
   });
   const campaignTokens = new AccessTokens({
     service: "Campaign",
-    read: () =>
-      readCredentials(source("campaign", campaign.secretName), ["clientId", "clientSecret", "scopes"], ["tokenUrl"]),
+    read: () => readCredentials(sources.campaign, ["clientId", "clientSecret", "scopes"], ["tokenUrl"]),
     signIn: ({ clientId, clientSecret, scopes, tokenUrl }, signal) => {
       const form = { client_id: clientId, client_secret: clientSecret, scope: scopes.split(/[\s,]+/).join(",") };
-      return requestToken(transport, "Campaign", tokenUrl ?? adobeTokenUrl, form, signal);
+      return requestToken(
+        transport,
+        { service: "Campaign", url: tokenUrl ?? adobeTokenUrl, secret: secretInWords(sources.campaign) },
+        form,
+        signal,
+      );
     },
     clock,
     random,

@@ -12,6 +12,11 @@ export interface CredentialsSource {
   readonly secretName: string;
 }
 
+/** The Secret as messages name it, with the field of the spec that refers to it. */
+export function secretInWords({ secretName, side }: Pick<CredentialsSource, "secretName" | "side">): string {
+  return `the Secret "${secretName}" (${side}.credentialsSecretRef)`;
+}
+
 /**
  * Reads a mounted Secret's keys, each without the newlines that editors leave at the end.
  * The kubelet changes all keys at once by turning the link `..data`; the link is resolved first, so that the keys
@@ -38,7 +43,7 @@ export async function readCredentials<const Required extends string, const Optio
     if ((await currentVersion(source.directory)) !== directory) continue; // turned while it was read
     throw new CredentialsError(
       "CredentialsMissing",
-      `the Secret "${source.secretName}" (${source.side}.credentialsSecretRef) or its key "${missing}" is missing: ` +
+      `${secretInWords(source)} or its key "${missing}" is missing: ` +
         `create it with the keys ${required.join(", ")}`,
     );
   }
@@ -59,10 +64,8 @@ async function readKey(source: CredentialsSource, directory: string, key: string
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    throw new CredentialsError(
-      "CredentialsMissing",
-      `the key "${key}" of the Secret "${source.secretName}" (${source.side}.credentialsSecretRef) cannot be read`,
-      { cause: error },
-    );
+    throw new CredentialsError("CredentialsMissing", `the key "${key}" of ${secretInWords(source)} cannot be read`, {
+      cause: error,
+    });
   }
 }

@@ -8,6 +8,14 @@ export interface IssuedToken {
   readonly lifeSeconds: number;
 }
 
+/** Where to sign in, and which Secret a person must mend when that does not work. */
+export interface TokenEndpoint {
+  readonly service: ServiceName;
+  readonly url: string;
+  /** As `secretInWords` says it. */
+  readonly secret: string;
+}
+
 /**
  * Signs in with the OAuth client credentials grant.
  * @param form everything but the grant type
@@ -16,12 +24,12 @@ export interface IssuedToken {
  */
 export async function requestToken(
   transport: Transport,
-  service: ServiceName,
-  tokenUrl: string,
+  endpoint: TokenEndpoint,
   form: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<IssuedToken> {
-  const url = checkedTokenUrl(service, tokenUrl);
+  const { service } = endpoint;
+  const url = checkedTokenUrl(endpoint);
   const response = await transport.send(
     service,
     {
@@ -32,7 +40,7 @@ export async function requestToken(
     },
     signal,
   );
-  if (response.status !== 200) throw refusal(service, url, response);
+  if (response.status !== 200) throw refusal({ ...endpoint, url }, response);
   const answer = jsonOf(response.body);
   const accessToken = isRecord(answer) ? answer["access_token"] : undefined;
   const lifeSeconds = Number(isRecord(answer) ? answer["expires_in"] : undefined);
@@ -47,7 +55,7 @@ export async function requestToken(
 }
 
 /** A client secret goes to https only, or in plain text to a host that is the cluster's or the machine's own. */
-function checkedTokenUrl(service: ServiceName, text: string): string {
+function checkedTokenUrl({ service, url: text, secret }: TokenEndpoint): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url !== undefined && url.username === "" && url.password === "") {
     if (url.protocol === "https:") return url.href;
@@ -55,7 +63,7 @@ function checkedTokenUrl(service: ServiceName, text: string): string {
   }
   throw new CredentialsError(
     "TokenUrlInvalid",
-    `${service}: the key "tokenUrl" of its Secret is not an https URL without user info (http only to a host ending in .svc or .svc.cluster.local, or to loopback): correct it, or leave it out for the default`,
+    `${service}: the key "tokenUrl" of ${secret} is not an https URL without user info (http only to a host ending in .svc or .svc.cluster.local, or to loopback): correct it, or leave it out for the default`,
   );
 }
 
@@ -67,7 +75,7 @@ function isInternalHost(hostname: string): boolean {
  * 400, 401 and 403 with an OAuth error speak of the credentials (RFC 6749 section 5.2; Entra ID adds AADSTS codes);
  * Adobe answers 400 or 401, not always with one. Anything else is the endpoint's own trouble.
  */
-function refusal(service: ServiceName, url: string, response: HttpResponse) {
+function refusal({ service, url, secret }: TokenEndpoint, response: HttpResponse) {
   const { status } = response;
   const answer = jsonOf(response.body);
   const oauthError = isRecord(answer) && typeof answer["error"] === "string" ? answer["error"] : undefined;
@@ -78,7 +86,7 @@ function refusal(service: ServiceName, url: string, response: HttpResponse) {
   if (!passing && (status === 400 || status === 401 || (status === 403 && oauthError !== undefined))) {
     return new CredentialsError(
       "CredentialsRejected",
-      `${service}: the token endpoint ${host(url)} does not accept the credentials (${said}): check the keys of the Secret, and that the secret has not expired or been revoked`,
+      `${service}: the token endpoint ${host(url)} does not accept the credentials (${said}): check the keys of ${secret}, and that its clientSecret has not expired or been revoked`,
       { status, serviceCode },
     );
   }

@@ -4,6 +4,7 @@ import { requestToken } from "../../../../src/worker/http/token-endpoint.ts";
 import { Transport } from "../../../../src/worker/http/transport.ts";
 import { bodyOf, json, type RunningServer, serve } from "./http-server.ts";
 
+const endpoint = { service: "Dataverse", secret: 'the Secret "dynamics" (dynamics.credentialsSecretRef)' } as const;
 const never = new AbortController().signal;
 let server: RunningServer | undefined;
 const transport = new Transport();
@@ -11,7 +12,12 @@ afterEach(() => server?.close());
 
 async function ask(listener: RequestListener) {
   server = await serve(listener);
-  return requestToken(transport, "Dataverse", `${server.url}/token`, { client_id: "a b", client_secret: "s&=" }, never);
+  return requestToken(
+    transport,
+    { ...endpoint, url: `${server.url}/token` },
+    { client_id: "a b", client_secret: "s&=" },
+    never,
+  );
 }
 
 const answering = (status: number, body: unknown, headers: Record<string, string> = {}) =>
@@ -51,6 +57,7 @@ describe("credentials are rejected when the endpoint says so", () => {
   ])("$name", async ({ status, body, serviceCode }) => {
     const refused = await answering(status, body).catch((error: unknown) => error);
     expect(refused).toMatchObject({ code: "CredentialsRejected", outcome: "NotSent", status, serviceCode });
+    expect(refused).toHaveProperty("message", expect.stringContaining(endpoint.secret));
     expect(String(refused)).not.toContain("Jane");
   });
 });
@@ -79,7 +86,7 @@ test.each([
   "not a url",
   "https://user:pw@example.com/token",
 ])("a secret is not sent to %s", async (tokenUrl) => {
-  const asked = requestToken(transport, "Campaign", tokenUrl, {}, never);
+  const asked = requestToken(transport, { ...endpoint, service: "Campaign", url: tokenUrl }, {}, never);
   await expect(asked).rejects.toMatchObject({ code: "TokenUrlInvalid", outcome: "NotSent" });
   await expect(asked).rejects.not.toThrow("pw");
 });
