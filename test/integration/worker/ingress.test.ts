@@ -76,6 +76,7 @@ describe("the worker, against 2,000 contacts", () => {
   });
 
   it("has every contact there once after ten kills during the load", async () => {
+    await control.setCampaignBehaviour({ duplicateKey: "accept" });
     for (let kill = 0; kill < 10; kill++) {
       const before = await profiles();
       const worker = ground.start([contactMapping], { callsPerSecond: 300 });
@@ -91,6 +92,7 @@ describe("the worker, against 2,000 contacts", () => {
   }, 120_000);
 
   it("does not lose or double a record whose answer was lost", async () => {
+    await control.setCampaignBehaviour({ duplicateKey: "accept" });
     for (const method of ["POST", "PATCH"]) {
       const action = { kind: "loseAnswerAfterWrite" } as const;
       await control.addFault({
@@ -104,8 +106,9 @@ describe("the worker, against 2,000 contacts", () => {
       });
     }
     const worker = ground.start();
-    await poll(profiles).toBe(2000);
+    await poll(async () => (await worker.status()).mappings[0]?.phase).toBe("Incremental");
     await poll(async () => (await worker.status()).backlog).toBe(0);
+    expect(await profiles()).toBe(2000);
     const keys = new Set<unknown>();
     for await (const { values } of control.records({ resource: "profile" })) keys.add(values["externalId"]);
     expect(keys.size).toBe(2000);
