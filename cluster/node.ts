@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { ClusterError } from "./errors.ts";
 import { lock } from "./lock.ts";
 import { nodeLayout, stateRoot } from "./node/layout.ts";
-import { identify, lives, readProcessRecord } from "./node/process-record.ts";
+import { lives, readProcessRecord } from "./node/process-record.ts";
 import { removeNode } from "./node/removal.ts";
 import { runTool } from "./tool.ts";
 
@@ -127,9 +127,12 @@ async function startNew(options: NodeOptions): Promise<RunningNode> {
   for (;;) {
     const running = findNode(options.name);
     if (running !== undefined) return running;
-    const ended = keeper.pid === undefined || identify(keeper.pid) === undefined;
-    if (ended && !existsSync(layout.processes)) {
-      throw new ClusterError("Stopped", `The node ${options.name} was stopped by another process while it started`);
+    const ended = keeper.pid === undefined || keeper.exitCode !== null;
+    if (keeper.signalCode === "SIGKILL") {
+      throw new ClusterError(
+        "Stopped",
+        `The node ${options.name} was stopped or killed by another process while it started`,
+      );
     }
     if (ended || performance.now() > deadline) {
       const code = ended ? "NodeEnded" : "NotReady";
