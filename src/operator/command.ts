@@ -1,7 +1,8 @@
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 import { ConfigurationError } from "../kubernetes/errors.ts";
-import { type ListenAddress, parseListenAddress } from "../telemetry/address.ts";
-import { createLogger, type LogLevel, logLevels } from "../telemetry/log.ts";
+import type { ListenAddress } from "../telemetry/address.ts";
+import { addressFlag, flag, logLevelFlag } from "../telemetry/flags.ts";
+import { createLogger, type LogLevel } from "../telemetry/log.ts";
 import { shutdownSignal } from "../telemetry/shutdown.ts";
 import { DefinitionError } from "./crd-check.ts";
 import { runOperator } from "./process.ts";
@@ -67,20 +68,12 @@ export function operatorCommand(): Command {
         "how workers are asked for their figures; else direct in a pod, proxy elsewhere",
       ).choices(pollModes),
     )
-    .addOption(
-      flag("--metrics-address <address>", "where /metrics listens; 0 for nowhere")
-        .argParser(address)
-        .default({ port: 8080 }, ":8080"),
-    )
-    .addOption(
-      flag("--health-address <address>", "where /livez and /readyz listen; 0 for nowhere")
-        .argParser(address)
-        .default({ port: 8081 }, ":8081"),
-    )
+    .addOption(addressFlag("--metrics-address <address>", "where /metrics listens; 0 for nowhere", 8080))
+    .addOption(addressFlag("--health-address <address>", "where /livez and /readyz listen; 0 for nowhere", 8081))
     .addOption(
       flag("--concurrency <n>", "workflows looked at at the same time, 1 to 256").argParser(concurrency).default(16),
     )
-    .addOption(flag("--log-level <level>", "how much to log").choices(logLevels).default("info"))
+    .addOption(logLevelFlag())
     .action(async (flags: Flags) => {
       const logger = createLogger("operator", flags.logLevel);
       try {
@@ -97,11 +90,6 @@ export function operatorCommand(): Command {
 const pattern = /^[^\s,*]+\*?$/;
 const dnsLabel = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
-function flag(flags: string, description: string): Option {
-  const name = /^--([a-z-]+)/.exec(flags)?.[1] ?? "";
-  return new Option(flags, description).env(`INTEGRATION_WORKFLOW_${name.toUpperCase().replaceAll("-", "_")}`);
-}
-
 function names(flagName: string, each: RegExp, accepted: string) {
   return (text: string): readonly string[] => {
     const entries = text.split(",").map((entry) => entry.trim());
@@ -111,14 +99,6 @@ function names(flagName: string, each: RegExp, accepted: string) {
     if (bad !== undefined) throw new InvalidArgumentError(`"${bad}" does not fit: ${flagName} takes ${accepted}`);
     return entries;
   };
-}
-
-function address(text: string): ListenAddress | undefined {
-  try {
-    return parseListenAddress(text);
-  } catch (error) {
-    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
-  }
 }
 
 function concurrency(text: string): number {

@@ -1,14 +1,15 @@
-import { Command, InvalidArgumentError, Option } from "commander";
-import { parseListenAddress } from "../telemetry/address.ts";
-import { createLogger, type LogLevel, logLevels } from "../telemetry/log.ts";
+import { Command, InvalidArgumentError } from "commander";
+import type { ListenAddress } from "../telemetry/address.ts";
+import { addressFlag, flag, logLevelFlag } from "../telemetry/flags.ts";
+import { createLogger, type LogLevel } from "../telemetry/log.ts";
 import { shutdownSignal } from "../telemetry/shutdown.ts";
 import { defaultOptions, type SandboxOptions } from "./options.ts";
 import { runSandbox } from "./run.ts";
 
 interface Flags {
-  readonly dataverseAddress: string;
-  readonly campaignAddress: string;
-  readonly controlAddress: string;
+  readonly dataverseAddress: ListenAddress | undefined;
+  readonly campaignAddress: ListenAddress | undefined;
+  readonly controlAddress: ListenAddress | undefined;
   readonly contacts: SandboxOptions["contacts"];
   readonly seed: number;
   readonly tenantId: string;
@@ -24,45 +25,41 @@ interface Flags {
 export function sandboxCommand(): Command {
   return new Command("sandbox")
     .description("stand-ins of Dataverse and Adobe Campaign, so that everything runs without an account")
-    .addOption(flag("--dataverse-address <address>", "where Dataverse and its token endpoint listen", ":8081"))
-    .addOption(flag("--campaign-address <address>", "where Campaign and IMS listen", ":8082"))
+    .addOption(addressFlag("--dataverse-address <address>", "where Dataverse and its token endpoint listen", 8081))
+    .addOption(addressFlag("--campaign-address <address>", "where Campaign and IMS listen", 8082))
     .addOption(
-      flag("--control-address <address>", "where the control API listens; 0 for none. Do not expose it", ":8083"),
+      addressFlag("--control-address <address>", "where the control API listens; 0 for none. Do not expose it", 8083),
     )
     .addOption(
       flag(
         "--contacts <file or number>",
         "contacts to start with: a CSV file by Dataverse column names, or how many to make",
-        5000,
-      ).argParser(parseContacts),
+      )
+        .default(5000)
+        .argParser(parseContacts),
     )
-    .addOption(flag("--seed <number>", "the same seed makes the same contacts", 1).argParser(parseCount))
-    .addOption(flag("--tenant-id <id>", "the tenant that signs in to Dataverse", defaultOptions.tenantId))
-    .addOption(flag("--client-id <id>", "the application that signs in to both sides", defaultOptions.clientId))
-    .addOption(flag("--client-secret <secret>", "its secret", defaultOptions.clientSecret))
-    .addOption(flag("--token-lifetime <seconds>", "how long access tokens live", 3599).argParser(parseCount))
+    .addOption(flag("--seed <number>", "the same seed makes the same contacts").default(1).argParser(parseCount))
+    .addOption(flag("--tenant-id <id>", "the tenant that signs in to Dataverse").default(defaultOptions.tenantId))
+    .addOption(flag("--client-id <id>", "the application that signs in to both sides").default(defaultOptions.clientId))
+    .addOption(flag("--client-secret <secret>", "its secret").default(defaultOptions.clientSecret))
+    .addOption(flag("--token-lifetime <seconds>", "how long access tokens live").default(3599).argParser(parseCount))
     .addOption(
-      flag("--campaign-organization <id>", "the organisation in Campaign's URLs", defaultOptions.campaignOrganization),
+      flag("--campaign-organization <id>", "the organisation in Campaign's URLs").default(
+        defaultOptions.campaignOrganization,
+      ),
     )
-    .addOption(flag("--key-field <name>", "the profile's identification key", defaultOptions.keyField))
-    .addOption(flag("--log-level <level>", "how much to log", "info").choices(logLevels))
+    .addOption(flag("--key-field <name>", "the profile's identification key").default(defaultOptions.keyField))
+    .addOption(logLevelFlag())
     .action(async (flags: Flags) => {
       await runSandbox(optionsOf(flags), createLogger("sandbox", flags.logLevel), shutdownSignal());
     });
-}
-
-function flag(flags: string, description: string, value: string | number): Option {
-  const name = /^--([a-z-]+)/.exec(flags)?.[1] ?? "";
-  return new Option(flags, description)
-    .default(value)
-    .env(`INTEGRATION_WORKFLOW_${name.toUpperCase().replaceAll("-", "_")}`);
 }
 
 function optionsOf(flags: Flags): Partial<SandboxOptions> {
   return {
     dataverseAddress: requiredAddress("--dataverse-address", flags.dataverseAddress),
     campaignAddress: requiredAddress("--campaign-address", flags.campaignAddress),
-    controlAddress: parseListenAddress(flags.controlAddress),
+    controlAddress: flags.controlAddress,
     contacts: flags.contacts,
     seed: flags.seed,
     tenantId: flags.tenantId,
@@ -74,8 +71,7 @@ function optionsOf(flags: Flags): Partial<SandboxOptions> {
   };
 }
 
-function requiredAddress(name: string, text: string): SandboxOptions["dataverseAddress"] {
-  const address = parseListenAddress(text);
+function requiredAddress(name: string, address: ListenAddress | undefined): ListenAddress {
   if (address === undefined) throw new InvalidArgumentError(`${name} cannot be 0: the sandbox needs both sides`);
   return address;
 }

@@ -1,7 +1,8 @@
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 import { workerPaths, workerPort } from "../api/worker-contract.ts";
-import { type ListenAddress, parseListenAddress } from "../telemetry/address.ts";
-import { createLogger, type LogLevel, logLevels } from "../telemetry/log.ts";
+import type { ListenAddress } from "../telemetry/address.ts";
+import { addressFlag, flag, logLevelFlag } from "../telemetry/flags.ts";
+import { createLogger, type LogLevel } from "../telemetry/log.ts";
 import { shutdownSignal } from "../telemetry/shutdown.ts";
 import { runWorker, type WorkerOptions } from "./process/run.ts";
 
@@ -28,15 +29,21 @@ interface Flags {
 export function workerCommand(): Command {
   return new Command("worker")
     .description("moves one workflow's records between Dataverse and Adobe Campaign")
-    .addOption(flag("--config <file>", "the workflow's pinned configuration", workerPaths.configuration))
-    .addOption(flag("--credentials <directory>", "one folder a system, one file a key", workerPaths.credentials))
-    .addOption(flag("--state <directory>", "where the queue is kept", workerPaths.state))
-    .addOption(flag("--termination-log <file>", "where the last words go", workerPaths.lastWords))
-    .addOption(flag("--ca-bundle <file>", "certificates to trust, if the workflow has any", workerPaths.caBundle))
+    .addOption(flag("--config <file>", "the workflow's pinned configuration").default(workerPaths.configuration))
     .addOption(
-      flag("--address <address>", "where /livez, /readyz, /status and /metrics listen; 0 for nowhere")
-        .argParser(address)
-        .default({ port: workerPort }, `:${workerPort}`),
+      flag("--credentials <directory>", "one folder a system, one file a key").default(workerPaths.credentials),
+    )
+    .addOption(flag("--state <directory>", "where the queue is kept").default(workerPaths.state))
+    .addOption(flag("--termination-log <file>", "where the last words go").default(workerPaths.lastWords))
+    .addOption(
+      flag("--ca-bundle <file>", "certificates to trust, if the workflow has any").default(workerPaths.caBundle),
+    )
+    .addOption(
+      addressFlag(
+        "--address <address>",
+        "where /livez, /readyz, /status and /metrics listen; 0 for nowhere",
+        workerPort,
+      ),
     )
     .addOption(flag("--call-timeout-seconds <n>", "how long one call may take").argParser(positive).default(60))
     .addOption(
@@ -49,16 +56,10 @@ export function workerCommand(): Command {
       flag("--ready-seconds <n>", "how recently both systems must have answered (default: 60)").argParser(positive),
     )
     .addOption(flag("--page-size <rows>", "rows a page (default: 5000)").argParser(positive))
-    .addOption(flag("--log-level <level>", "how much to log").choices(logLevels).default("info"))
+    .addOption(logLevelFlag())
     .action(async (flags: Flags) => {
       process.exitCode = await runWorker(optionsOf(flags), createLogger("worker", flags.logLevel), shutdownSignal());
     });
-}
-
-function flag(flags: string, description: string, value?: string): Option {
-  const name = /^--([a-z-]+)/.exec(flags)?.[1] ?? "";
-  const option = new Option(flags, description).env(`INTEGRATION_WORKFLOW_${name.toUpperCase().replaceAll("-", "_")}`);
-  return value === undefined ? option : option.default(value);
 }
 
 function optionsOf(flags: Flags): WorkerOptions {
@@ -78,14 +79,6 @@ function optionsOf(flags: Flags): WorkerOptions {
       ...(pageSize === undefined ? {} : { pageSize: Math.min(pageSize, 5000) }),
     },
   };
-}
-
-function address(text: string): ListenAddress | undefined {
-  try {
-    return parseListenAddress(text);
-  } catch (error) {
-    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
-  }
 }
 
 function positive(text: string): number {

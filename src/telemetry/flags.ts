@@ -1,0 +1,28 @@
+/** What the roles' command lines share. */
+import { InvalidArgumentError, Option } from "commander";
+import { type ListenAddress, parseListenAddress } from "./address.ts";
+import { logLevels } from "./log.ts";
+
+/** A flag such as `--log-level <level>`, which can also be set as INTEGRATION_WORKFLOW_LOG_LEVEL. */
+export function flag(flags: string, description: string): Option {
+  const name = /^--([a-z-]+)/.exec(flags)?.[1] ?? "";
+  return new Option(flags, description).env(`INTEGRATION_WORKFLOW_${name.toUpperCase().replaceAll("-", "_")}`);
+}
+
+/** A flag for an address to listen on. 0, if `--help` offers it, makes it undefined: nowhere. */
+export function addressFlag(flags: string, description: string, defaultPort: number): Option {
+  const fallback: ListenAddress = { port: defaultPort };
+  return flag(flags, description).argParser(address).default(fallback, `:${defaultPort}`);
+}
+
+export function logLevelFlag(): Option {
+  return flag("--log-level <level>", "how much to log").choices(logLevels).default("info");
+}
+
+function address(text: string): ListenAddress | undefined {
+  try {
+    return parseListenAddress(text);
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+  }
+}
