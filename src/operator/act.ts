@@ -161,6 +161,7 @@ async function actStatus(
     logger.debug("status changed meanwhile", { workflow: key });
     return { type: "again" };
   }
+  logger.debug("wrote status", { workflow: key, change });
   budget.noteWrite(key, nowMs);
   for (const note of notes) {
     logger.info("state", { workflow: key, state: status.state, reason: note.reason, run: status.appliedRevision?.run });

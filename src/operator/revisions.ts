@@ -1,6 +1,7 @@
 import type { Look } from "./look.ts";
 import { isTrue } from "./pin.ts";
 import type { DeleteWrite } from "./plan.ts";
+import { keptRuns } from "./run-record.ts";
 
 /**
  * Earlier pins beyond `revisionHistoryLimit`, and those that no run ever used (a crash between pin and Deployment, then an
@@ -9,8 +10,7 @@ import type { DeleteWrite } from "./plan.ts";
 export function surplusPins(look: Look): readonly DeleteWrite[] {
   const { own, run, record, ownPins, workflow } = look;
   if (own === undefined || run === undefined) return [];
-  const distinct = [...new Set(record.runs.map(({ pin }) => pin))];
-  const kept = new Set(distinct.slice(0, workflow.spec.revisionHistoryLimit + 1));
+  const kept = new Set(keptRuns(record.runs, workflow.spec.revisionHistoryLimit).map(({ pin }) => pin));
   return (
     ownPins
       .filter((pin) => !kept.has(pin.metadata.name) && isTrue(pin, workflow.metadata.name, undefined))

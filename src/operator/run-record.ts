@@ -44,6 +44,16 @@ export function readRecord(text: string | undefined): RunRecord | undefined {
   return runs.every(isRun) ? { active, handledRestart, runs } : undefined;
 }
 
+/** Restarts of one revision are many runs; an annotation has room for so many. */
+const mostRuns = 100;
+
+/** The runs that are recorded: those of the newest revision and of `limit` before it. */
+export function keptRuns(runs: readonly Run[], limit: number): readonly Run[] {
+  const pins = new Set<string>();
+  const end = runs.findIndex(({ pin }) => pins.add(pin).size > limit + 1);
+  return runs.slice(0, Math.min(mostRuns, end < 0 ? runs.length : end));
+}
+
 /**
  * The record as status remembers it, for a Deployment that was deleted by hand. A run goes on if the last transition is
  * one of its own; a start that was refused, and a stop, are not.

@@ -8,7 +8,7 @@ import { digestOf, pinManifest, pinNameFor } from "./pin.ts";
 import type { Write } from "./plan.ts";
 import { deploymentOfRun } from "./render.ts";
 import { nextRevision, type Revision } from "./revision.ts";
-import type { Run, RunRecord } from "./run-record.ts";
+import { keptRuns, type Run, type RunRecord } from "./run-record.ts";
 import type { Step } from "./steps.ts";
 import { rfc3339 } from "./time.ts";
 
@@ -35,7 +35,7 @@ export function startStep(look: Look): Step {
   const started: RunRecord = {
     active: true,
     handledRestart: workflow.spec.restart ?? record.handledRestart,
-    runs: [run, ...record.runs].slice(0, workflow.spec.revisionHistoryLimit + 1),
+    runs: keptRuns([run, ...record.runs], workflow.spec.revisionHistoryLimit),
   };
   const spec = deploymentOfRun(next.content.deployment, run, next.content.configuration.spec.worker.replicas);
   const hasPin = ownPins.some(({ metadata }) => metadata.name === pinName);

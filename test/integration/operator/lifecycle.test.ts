@@ -7,7 +7,7 @@ let operator: OperatorProcess;
 
 beforeAll(async () => {
   ground = await Ground.make(inject("kubeconfig"));
-  operator = await ground.operator();
+  operator = await ground.operator("--log-level", "debug");
 });
 afterAll(() => ground?.end());
 
@@ -110,6 +110,11 @@ test("nothing is written while nothing changes, however often it is looked at", 
   };
   await touch(0);
   const before = await ground.versions();
+  const sent = () =>
+    operator.lines.filter(
+      ({ message, workflow }) => message.startsWith("wrote") && workflow === `${ground.namespace}/idle`,
+    ).length;
+  const sentBefore = sent();
   const own = Object.keys(before).filter(
     (name) => !name.startsWith("ConfigMap/") && name !== `PersistentVolumeClaim/${claim}`,
   );
@@ -118,6 +123,8 @@ test("nothing is written while nothing changes, however often it is looked at", 
   await ground.apply("after");
   await ground.until("after", { state: "STOPPED" });
   const after = await ground.versions();
+  // Not even one that the API server would have found to change nothing.
+  expect(sent()).toBe(sentBefore);
   for (const name of own) expect([name, after[name]]).toEqual([name, before[name]]);
   expect(operator.lines.filter(({ level }) => level === "error" || level === "warn")).toEqual([]);
 });

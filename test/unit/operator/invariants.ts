@@ -20,6 +20,12 @@ export class Invariants {
 
   constructor(world: World) {
     this.#world = world;
+    world.api.onDelete = ({ kind, name }) => {
+      expect([kind, name], "the pin of the current run is never deleted").not.toEqual([
+        "ConfigMap",
+        world.record?.runs[0]?.pin,
+      ]);
+    };
     world.api.onDeploymentWritten = (_before, after) => this.#deploymentWritten(after);
   }
 

@@ -95,6 +95,17 @@ describe("revisions", () => {
     const kept = [...world.api.stored.ConfigMap.keys()].sort();
     expect(kept).toEqual([names[2], names[3], world.status.appliedRevision?.name].sort());
   });
+  test("restarts without an edit push no earlier revision out", () => {
+    const world = running({ revisionHistoryLimit: 1 });
+    const first = world.status.appliedRevision?.name;
+    world.editMapping(false);
+    for (const restart of ["a", "b", "c"]) {
+      world.edit({ restart });
+      world.settle();
+    }
+    expect([...world.api.stored.ConfigMap.keys()]).toContain(first);
+    expect(world.record?.runs.map(({ run }) => run)).toEqual([4, 3, 2, 1]);
+  });
   test("a pin whose content was exchanged under its name is not believed: it is replaced", () => {
     const world = running();
     const name = world.status.appliedRevision?.name ?? "";

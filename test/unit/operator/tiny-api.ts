@@ -47,6 +47,7 @@ export class TinyApi {
   webhook: ((spec: DeploymentSeen["spec"]) => DeploymentSeen["spec"]) | undefined;
   /** Writes that changed something. */
   writes = 0;
+  onDelete: ((write: Write) => void) | undefined;
   onDeploymentWritten: ((before: DeploymentSeen | undefined, after: DeploymentSeen) => void) | undefined;
 
   constructor(nowMs: number) {
@@ -88,6 +89,7 @@ export class TinyApi {
     if (present?.metadata.uid !== uid || present.metadata.resourceVersion !== resourceVersion)
       throw new Conflict(write.name);
     if (write.verb === "delete") {
+      this.onDelete?.(write);
       map.delete(write.name);
       this.writes += 1;
       return undefined;
