@@ -101,7 +101,6 @@ export type WorkflowCondition = NonNullable<WorkflowStatus["conditions"]>[number
 export type PendingChange = NonNullable<WorkflowStatus["pendingChanges"]>[number];
 export type MappingStatus = NonNullable<WorkflowStatus["mappings"]>[number];
 export type Transition = NonNullable<WorkflowStatus["transitions"]>[number];
-export type AppliedRevision = NonNullable<WorkflowStatus["appliedRevision"]>;
 export type IngressMapping = NonNullable<WorkflowSpec["ingress"]>["mappings"][number];
 
 /** The resource as the API server returns it: defaulted fields are there. */

@@ -6,14 +6,11 @@ import type { MappingStatus } from "./integration-workflow.ts";
 export const workerPaths = {
   configuration: "/etc/integration-workflow/workflow.json",
   caBundle: "/etc/integration-workflow/ca/ca.crt",
-  /** One folder a system below it, one file a key in each. */
+  /** One folder a system below it (dynamics, campaign, sftp, postgres), one file a key in each. */
   credentials: "/var/run/secrets/integrationworkflow.io",
   state: "/var/lib/integration-workflow",
   lastWords: "/dev/termination-log",
 } as const;
-
-export const credentialSystems = ["dynamics", "campaign", "sftp", "postgres"] as const;
-export type CredentialSystem = (typeof credentialSystems)[number];
 
 export const workerPort = 8080;
 

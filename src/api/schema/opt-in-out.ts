@@ -2,7 +2,7 @@ import { list, object, oneOf } from "./build.ts";
 import { columnName } from "./ingress.ts";
 
 /** Source: AdobeDocs/campaign-standard.en, developing/using/datamodel-profile.md and the integration pages. */
-export const optOutFields = [
+const optOutFields = [
   "denyList",
   "denyListEmail",
   "denyListFax",

@@ -6,7 +6,7 @@ import type { SandboxControl } from "../../../src/sandbox/control/interface.ts";
 import { controlClient } from "../../sandbox/control-client.ts";
 import { Kubectl } from "./kubectl.ts";
 
-export const operatorNamespace = "integration-workflow";
+const operatorNamespace = "integration-workflow";
 const release = "integration-workflow-operator";
 const chart = "charts/integration-workflow-operator";
 const sandboxName = "integration-workflow-sandbox";

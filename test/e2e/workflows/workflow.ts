@@ -19,7 +19,7 @@ export interface Pod extends KubernetesObject {
   };
 }
 
-export const workflowLabel = "integrationworkflow.io/workflow";
+const workflowLabel = "integrationworkflow.io/workflow";
 
 /** Reads the workflow with the real kubectl. */
 export function workflow(kubectl: Kubectl, name: string): Promise<Workflow> {
