@@ -1,0 +1,100 @@
+/** What Campaign must hold, told from Dataverse alone: never from anything that the worker says. */
+import type { IngressMapping } from "../../src/api/integration-workflow.ts";
+import type { SandboxControl } from "../../src/sandbox/control/interface.ts";
+import { expectedRecord, stampFields } from "./mappings.ts";
+
+/** What people did in Campaign, and what the workflow cannot know. By key. */
+export interface Deeds {
+  /** A record that may be missing, if its row is in `dead` instead. */
+  readonly removed: Set<string>;
+  /** A record that may be there without a row: its mapping was away when the row went, or a person made it. */
+  readonly orphans: Set<string>;
+}
+
+export interface Comparison {
+  /** One sentence each; empty: Campaign is as it must be. */
+  readonly differences: readonly string[];
+  /** Rows that must be in `dead`, and no others. */
+  readonly deadIds: ReadonlySet<string>;
+}
+
+export async function compare(
+  control: SandboxControl,
+  mappings: readonly IngressMapping[],
+  deeds: Deeds,
+): Promise<Comparison> {
+  const differences: string[] = [];
+  const deadIds = new Set<string>();
+  for (const mapping of mappings) {
+    const { table, resource, key } = mapping;
+    const records = await byKey(control, resource, key.field);
+    for await (const row of control.rows({ table })) {
+      const expected = expectedRecord(mapping, row);
+      const [record, ...others] = records.get(row.id) ?? [];
+      records.delete(row.id);
+      if (others.length > 0) differences.push(`${table} ${row.id} is in Campaign ${others.length + 1} times`);
+      if (expected === "Refused") deadIds.add(row.id);
+      else if (expected === undefined) {
+        if (record !== undefined && !deeds.orphans.has(row.id))
+          differences.push(`${table} ${row.id} is not to be there`);
+      } else if (record === undefined) {
+        deadIds.add(row.id);
+        if (!deeds.removed.has(row.id)) differences.push(`${table} ${row.id} is missing`);
+      } else differences.push(...fieldDifferences(mapping, row.id, expected, record));
+    }
+    for (const id of records.keys()) {
+      if (!deeds.orphans.has(id)) differences.push(`${resource} ${id} has no row`);
+    }
+  }
+  return { differences, deadIds };
+}
+
+/** Of each key, the stamps that callers of the API wrote never go down. */
+export async function stepsBack(control: SandboxControl, resource: string): Promise<readonly string[]> {
+  const field = stampFields[resource] ?? "";
+  const found: string[] = [];
+  for await (const { key, entries } of control.allWrites({ resource })) {
+    let newest = 0;
+    for (const { by, values, sequence } of entries) {
+      const stamp = by === "api" ? stampOf(values[field]) : undefined;
+      if (stamp === undefined) continue;
+      if (stamp < newest) found.push(`${resource} ${key} went back from ${newest} to ${stamp} at write ${sequence}`);
+      newest = Math.max(newest, stamp);
+    }
+  }
+  return found;
+}
+
+export function stamp(n: number): string {
+  return `Stamp ${String(n).padStart(6, "0")}`;
+}
+
+function stampOf(value: unknown): number | undefined {
+  const digits = typeof value === "string" ? /^Stamp (\d+)$/.exec(value)?.[1] : undefined;
+  return digits === undefined ? undefined : Number(digits);
+}
+
+type Values = Readonly<Record<string, unknown>>;
+
+async function byKey(control: SandboxControl, resource: string, field: string): Promise<Map<string, Values[]>> {
+  const records = new Map<string, Values[]>();
+  for await (const { values } of control.records({ resource })) {
+    const key = values[field];
+    if (typeof key !== "string") continue; // A record without a key is nobody's.
+    records.set(key, [...(records.get(key) ?? []), values]);
+  }
+  return records;
+}
+
+function fieldDifferences({ table, key, fields }: IngressMapping, id: string, expected: Values, record: Values) {
+  return [key.field, ...fields.map(({ field }) => field)].flatMap((field) =>
+    isSame(expected[field], record[field])
+      ? []
+      : [`${table} ${id}: ${field} is ${JSON.stringify(record[field])}, not ${JSON.stringify(expected[field])}`],
+  );
+}
+
+/** An empty number is shown as 0 or left out. */
+function isSame(expected: unknown, found: unknown): boolean {
+  return (expected ?? "") === (found ?? "");
+}
