@@ -1,7 +1,7 @@
 /** What these tests stand on: the real API server and its controllers, the real operator as a process, and a played kubelet. */
 
 import { expect } from "vitest";
-import { labels } from "../../../src/api/group.ts";
+import { apiGroup, labels } from "../../../src/api/group.ts";
 import type { IntegrationWorkflow, WorkflowStatus } from "../../../src/api/integration-workflow.ts";
 import { deployments, pods, workflows } from "../../../src/operator/projections.ts";
 import { plainSpec } from "../../unit/operator/scene.ts";
@@ -120,12 +120,17 @@ export class Ground {
       "-o",
       "json",
     );
-    const { items } = JSON.parse(output) as {
-      items: { kind: string; metadata: { name: string; resourceVersion: string } }[];
-    };
-    return Object.fromEntries(
-      items.map(({ kind, metadata }) => [`${kind}/${metadata.name}`, metadata.resourceVersion]),
+    interface Item {
+      kind: string;
+      reportingComponent?: string;
+      metadata: { name: string; resourceVersion: string };
+    }
+    const { items } = JSON.parse(output) as { items: Item[] };
+    // The controllers of the cluster write Events too.
+    const own = items.filter(
+      ({ kind, reportingComponent = "" }) => kind !== "Event" || reportingComponent.startsWith(apiGroup),
     );
+    return Object.fromEntries(own.map(({ kind, metadata }) => [`${kind}/${metadata.name}`, metadata.resourceVersion]));
   }
 
   path(name: string): string {
