@@ -1,6 +1,6 @@
 import { decide } from "../../../src/operator/decide.ts";
 import type { Plan } from "../../../src/operator/plan.ts";
-import type { Memory, OperatorPolicy, Snapshot } from "../../../src/operator/snapshot.ts";
+import type { Memory, OperatorPolicy, PodSeen, Snapshot } from "../../../src/operator/snapshot.ts";
 import { statusChange } from "../../../src/operator/status-patch.ts";
 import { policy } from "./scene.ts";
 import { AlreadyExists, Conflict, type Stored, type TinyApi } from "./tiny-api.ts";
@@ -21,9 +21,8 @@ export class TinyOperator {
     this.#caches = structuredClone(api.stored);
   }
 
-  get podsSeen() {
-    return [...this.#caches.Pod.values()];
-  }
+  /** The pods that the last status written was decided on. */
+  podsSeen: readonly PodSeen[] = [];
 
   /** The watch of one kind delivers. */
   catchUp(...kinds: (keyof Stored)[]): void {
@@ -76,6 +75,7 @@ export class TinyOperator {
       }
       if (plan.status !== undefined && change !== "none" && left-- > 0) {
         this.#api.writeStatus(snapshot.workflow, plan.status);
+        this.podsSeen = snapshot.pods;
         this.events.push(...plan.notes.map(({ reason }) => reason));
         this.catchUp("Workflow");
       }
