@@ -38,6 +38,19 @@ try {
   await main(process.argv.slice(2));
 } catch (error) {
   // Commander has said what is wrong by then; help that was asked for is no error.
-  if (!(error instanceof CommanderError)) throw error;
-  process.exitCode = error.exitCode === 0 ? 0 : usageExitCode;
+  if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : usageExitCode);
+  await sayWhyItEnds(error);
+  process.exit(1);
+}
+
+/** An error with a code was foreseen: its message says what to do. Any other is a fault of this program's. */
+async function sayWhyItEnds(error: unknown): Promise<void> {
+  const { createLogger } = await import("./telemetry/log.ts");
+  const { listenFailure } = await import("./telemetry/address.ts");
+  const logger = createLogger(process.argv[2] ?? "");
+  if (error instanceof Error && "code" in error && typeof error.code === "string") {
+    logger.error(listenFailure(error) ?? error.message, { code: error.code });
+  } else {
+    logger.error("ended by an error that was not foreseen: please report it with this line", { error });
+  }
 }

@@ -8,7 +8,7 @@ import {
   newUsers,
   type User,
 } from "@kubernetes/client-node/dist/config_types.js";
-import { load } from "js-yaml";
+import { load, YAMLException } from "js-yaml";
 import { ConfigurationError } from "./errors.ts";
 
 /*
@@ -90,8 +90,15 @@ function readFile(path: string): KubeconfigPart {
       currentContext: typeof currentContext === "string" && currentContext !== "" ? currentContext : undefined,
     };
   } catch (cause) {
-    throw new ConfigurationError(`cannot use kubeconfig ${path}: ${reasonOf(cause)}`, { cause });
+    throw new ConfigurationError(`cannot use kubeconfig ${path}: ${withoutContent(cause)}`, { cause });
   }
+}
+
+/** A YAML error quotes the lines around it, and a kubeconfig's lines hold secrets. */
+function withoutContent(error: unknown): string {
+  if (!(error instanceof YAMLException)) return reasonOf(error);
+  const { reason, mark } = error;
+  return mark === undefined ? `it is not YAML: ${reason}` : `line ${mark.line + 1} is not YAML: ${reason}`;
 }
 
 function usersOf(entries: unknown, absolute: (file: string) => string): KubeconfigUser[] {

@@ -1,15 +1,15 @@
 import { Command, InvalidArgumentError } from "commander";
 import type { ListenAddress } from "../telemetry/address.ts";
-import { addressFlag, flag, logLevelFlag } from "../telemetry/flags.ts";
+import { type AddressFlag, addressFlag, flag, listenAddress, logLevelFlag } from "../telemetry/flags.ts";
 import { createLogger, type LogLevel } from "../telemetry/log.ts";
 import { shutdownSignal } from "../telemetry/shutdown.ts";
 import { defaultOptions, type SandboxOptions } from "./options.ts";
 import { runSandbox } from "./run.ts";
 
 interface Flags {
-  readonly dataverseAddress: ListenAddress | undefined;
-  readonly campaignAddress: ListenAddress | undefined;
-  readonly controlAddress: ListenAddress | undefined;
+  readonly dataverseAddress: AddressFlag;
+  readonly campaignAddress: AddressFlag;
+  readonly controlAddress: AddressFlag;
   readonly contacts: SandboxOptions["contacts"];
   readonly seed: number;
   readonly tenantId: string;
@@ -42,7 +42,7 @@ export function sandboxCommand(): Command {
     .addOption(flag("--tenant-id <id>", "the tenant that signs in to Dataverse").default(defaultOptions.tenantId))
     .addOption(flag("--client-id <id>", "the application that signs in to both sides").default(defaultOptions.clientId))
     .addOption(flag("--client-secret <secret>", "its secret").default(defaultOptions.clientSecret))
-    .addOption(flag("--token-lifetime <seconds>", "how long access tokens live").default(3599).argParser(parseCount))
+    .addOption(flag("--token-lifetime <seconds>", "how long access tokens live").default(3599).argParser(parseSeconds))
     .addOption(
       flag("--campaign-organization <id>", "the organisation in Campaign's URLs").default(
         defaultOptions.campaignOrganization,
@@ -50,16 +50,16 @@ export function sandboxCommand(): Command {
     )
     .addOption(flag("--key-field <name>", "the profile's identification key").default(defaultOptions.keyField))
     .addOption(logLevelFlag())
-    .action(async (flags: Flags) => {
-      await runSandbox(optionsOf(flags), createLogger("sandbox", flags.logLevel), shutdownSignal());
+    .action(async (flags: Flags, command: Command) => {
+      await runSandbox(optionsOf(flags, command), createLogger("sandbox", flags.logLevel), shutdownSignal());
     });
 }
 
-function optionsOf(flags: Flags): Partial<SandboxOptions> {
+function optionsOf(flags: Flags, command: Command): Partial<SandboxOptions> {
   return {
-    dataverseAddress: requiredAddress("--dataverse-address", flags.dataverseAddress),
-    campaignAddress: requiredAddress("--campaign-address", flags.campaignAddress),
-    controlAddress: flags.controlAddress,
+    dataverseAddress: requiredAddress(command, "--dataverse-address", flags.dataverseAddress),
+    campaignAddress: requiredAddress(command, "--campaign-address", flags.campaignAddress),
+    controlAddress: listenAddress(flags.controlAddress),
     contacts: flags.contacts,
     seed: flags.seed,
     tenantId: flags.tenantId,
@@ -71,9 +71,8 @@ function optionsOf(flags: Flags): Partial<SandboxOptions> {
   };
 }
 
-function requiredAddress(name: string, address: ListenAddress | undefined): ListenAddress {
-  if (address === undefined) throw new InvalidArgumentError(`${name} cannot be 0: the sandbox needs both sides`);
-  return address;
+function requiredAddress(command: Command, name: string, value: AddressFlag): ListenAddress {
+  return listenAddress(value) ?? command.error(`error: ${name} cannot be 0: the sandbox needs both sides`);
 }
 
 function parseContacts(text: string): SandboxOptions["contacts"] {
@@ -83,4 +82,10 @@ function parseContacts(text: string): SandboxOptions["contacts"] {
 function parseCount(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError(`"${text}" is not a whole number`);
   return Number(text);
+}
+
+function parseSeconds(text: string): number {
+  const seconds = parseCount(text);
+  if (seconds === 0) throw new InvalidArgumentError("a token that lives 0 seconds lets nobody in: give 1 or more");
+  return seconds;
 }

@@ -49,11 +49,18 @@ function readRow(
       throw new RangeError(`column "${name}" is no plain column of the table "${table.name}"`);
     }
     if (text === "") continue;
-    if (name === table.primaryId) id = text.toLowerCase();
+    if (name === table.primaryId) id = guid(name, text);
     else cells[name] = readCell(table, column, fromText(column, text));
   }
   const person = [cells["firstname"], cells["lastname"]].filter((part) => typeof part === "string");
   return { id, cells: { ...cells, fullname: person.join(" ") } };
+}
+
+function guid(name: string, text: string): string {
+  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) return text.toLowerCase();
+  throw new RangeError(
+    `the ${name} is not a GUID such as 5db5b9ed-9138-4433-94a1-bd30ea8316ea; left empty, it is made`,
+  );
 }
 
 function fromText(column: Column, text: string): unknown {

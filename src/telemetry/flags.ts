@@ -9,7 +9,18 @@ export function flag(flags: string, description: string): Option {
   return new Option(flags, description).env(`INTEGRATION_WORKFLOW_${name.toUpperCase().replaceAll("-", "_")}`);
 }
 
-/** A flag for an address to listen on. 0, if `--help` offers it, makes it undefined: nowhere. */
+/** What Commander makes of an argument whose parser gives undefined. */
+type Nowhere = "";
+
+/** The value of an address flag: where to listen, or that 0 was given. */
+export type AddressFlag = ListenAddress | Nowhere;
+
+/** Where an address flag says to listen; undefined when 0 was given. */
+export function listenAddress(value: AddressFlag): ListenAddress | undefined {
+  return value === "" ? undefined : value;
+}
+
+/** A flag for an address to listen on, read by `listenAddress`. */
 export function addressFlag(flags: string, description: string, defaultPort: number): Option {
   const fallback: ListenAddress = { port: defaultPort };
   return flag(flags, description).argParser(address).default(fallback, `:${defaultPort}`);

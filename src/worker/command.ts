@@ -1,7 +1,6 @@
 import { Command, InvalidArgumentError } from "commander";
 import { workerPaths, workerPort } from "../api/worker-contract.ts";
-import type { ListenAddress } from "../telemetry/address.ts";
-import { addressFlag, flag, logLevelFlag } from "../telemetry/flags.ts";
+import { type AddressFlag, addressFlag, flag, listenAddress, logLevelFlag } from "../telemetry/flags.ts";
 import { createLogger, type LogLevel } from "../telemetry/log.ts";
 import { shutdownSignal } from "../telemetry/shutdown.ts";
 import { runWorker, type WorkerOptions } from "./process/run.ts";
@@ -12,8 +11,7 @@ interface Flags {
   readonly state: string;
   readonly terminationLog: string;
   readonly caBundle: string;
-  /** undefined: 0 was given, no HTTP. */
-  readonly address: ListenAddress | undefined;
+  readonly address: AddressFlag;
   readonly callTimeoutSeconds: number;
   readonly leaseSeconds?: number;
   readonly pollSeconds?: number;
@@ -70,7 +68,7 @@ function optionsOf(flags: Flags): WorkerOptions {
     stateDirectory: flags.state,
     lastWordsPath: flags.terminationLog,
     caBundlePath: flags.caBundle,
-    address: flags.address,
+    address: listenAddress(flags.address),
     callTimeoutSeconds: flags.callTimeoutSeconds,
     settings: {
       ...(leaseSeconds === undefined ? {} : { leaseMs: leaseSeconds * 1000 }),

@@ -1,6 +1,6 @@
 import Fastify, { type FastifyInstance } from "fastify";
 import type { WorkerStatus } from "../../api/worker-contract.ts";
-import type { ListenAddress } from "../../telemetry/address.ts";
+import { type ListenAddress, listenFailure } from "../../telemetry/address.ts";
 import type { WorkerMetrics } from "./metrics.ts";
 
 export interface ServerSources {
@@ -23,8 +23,13 @@ export interface WorkerServer {
 export async function startServer(address: ListenAddress, sources: ServerSources): Promise<WorkerServer> {
   const app = Fastify({ logger: false, bodyLimit: 1024, requestTimeout: 10_000, forceCloseConnections: true });
   addRoutes(app, sources);
-  const url = await app.listen({ port: address.port, host: address.host ?? "::" });
-  return { url, close: () => app.close() };
+  try {
+    const url = await app.listen({ port: address.port, host: address.host ?? "::" });
+    return { url, close: () => app.close() };
+  } catch (cause) {
+    const failure = listenFailure(cause);
+    throw failure === undefined ? cause : new Error(failure, { cause });
+  }
 }
 
 function addRoutes(app: FastifyInstance, sources: ServerSources): void {
