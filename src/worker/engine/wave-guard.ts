@@ -5,6 +5,7 @@
 export class WaveGuard {
   readonly #limit: number;
   #cause: string | undefined;
+  #message = "";
   #inARow = 0;
 
   /** @param limit refusals in a row with one cause that make a wave */
@@ -12,15 +13,20 @@ export class WaveGuard {
     this.#limit = limit;
   }
 
-  /** The cause of the wave, while there is one. */
+  /** What the newest refusal of the wave said, while there is one. */
   get wave(): string | undefined {
-    return this.#inARow >= this.#limit ? this.#cause : undefined;
+    return this.#inARow >= this.#limit ? this.#message : undefined;
   }
 
-  /** @returns whether the record is to be buried or stays queued */
-  refused(cause: string): "Bury" | "Hold" {
+  /**
+   * @param cause alike for refusals of one wave
+   * @param message for a person
+   * @returns whether the record is to be buried or stays queued
+   */
+  refused(cause: string, message: string): "Bury" | "Hold" {
     if (cause !== this.#cause) this.#inARow = 0;
     this.#cause = cause;
+    this.#message = message;
     this.#inARow += 1;
     return this.wave === undefined ? "Bury" : "Hold";
   }

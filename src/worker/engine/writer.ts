@@ -116,9 +116,10 @@ export class Writer {
       return settlement;
     }
     if (settlement.kind !== "Dead") return settlement;
-    const code = cause instanceof ServiceError && cause.serviceCode !== undefined ? ` (${cause.serviceCode})` : "";
+    const { reason, message } = settlement.refusal;
+    const code = cause instanceof ServiceError ? cause.serviceCode : undefined;
     const wasWave = state.wave.wave !== undefined;
-    if (state.wave.refused(`${settlement.refusal.reason}${code}`) === "Bury") return settlement;
+    if (state.wave.refused(`${reason} ${code}`, message) === "Bury") return settlement;
     state.suspendedUntil = clock.now() + settings.lookAgainMs;
     const mapping = state.mapping.table;
     if (!wasWave)

@@ -21,7 +21,8 @@ export function scrub(message: string, knownNames: Iterable<string> = []): strin
 
 const maxRead = 4096;
 const maxKept = 300;
-const separators = /[\s'"`“”‘’«»(){}[\],;:=<>/\\|&]+/u;
+/** `@` too: Campaign writes `@gender` for the field gender. */
+const separators = /[\s'"`“”‘’«»(){}[\],;:=<>/\\|&@]+/u;
 
 /** Codes of Dataverse (`0x80044352`), Entra ID (`AADSTS7000215`), Campaign's engine (`RST-360011`), OAuth (`invalid_client`). */
 function isCode(word: string): boolean {
@@ -35,7 +36,7 @@ const plainWords: ReadonlySet<string> = new Set(
   argument array as assessing at attribute attributes authentication authorized bad be because been before body by call
   called caller can cannot change changed changes character characters check client code column columns combined
   concurrency concurrent conflict contact contains content could create created credentials data database date delete
-  deleted deltatoken denied did disabled does duplicate edm empty enabled entity enum error exceeded exceeds execution
+  deleted deltatoken denied did disabled does duplicate edm empty enabled entity enum enumeration error exceeded exceeds execution
   exist existing exists expected expired expression failed field fields filter find for format found from full has have
   header id identifier if in incoming incorrect inner integer internal invalid is it item json key keys least length
   limit link longer lookup match matching max maximum message milliseconds minimum missing more must name navigation no

@@ -116,7 +116,7 @@ describe("the worker, against 200 contacts", () => {
     const action = {
       kind: "status",
       status: 400,
-      body: '{"code":400,"message":"RST-360011 jane@example.com is refused"}',
+      body: `{"code":400,"message":"RST-360011 Value 'jane@example.com' is not valid for enumeration of field '@gender'"}`,
     } as const;
     await control.addFault({ side: "campaign", method: "POST", pathPattern: "/profile$", action });
     const worker = ground.start();
@@ -125,7 +125,10 @@ describe("the worker, against 200 contacts", () => {
     const status = await worker.status();
     expect(status.mappings[0]?.deadLettered).toBeLessThan(30);
     expect(status.backlog).toBe(200 - (status.mappings[0]?.deadLettered ?? 0));
-    expect(status.notReady).toMatchObject({ reason: "RefusalWave", message: expect.stringContaining("RST-360011") });
+    const message = expect.stringMatching(
+      /RST-360011 Value … is not valid for enumeration of field gender\. The records/,
+    );
+    expect(status.notReady).toMatchObject({ reason: "RefusalWave", message });
     expect(worker.log).not.toContain("jane@example.com");
   });
 

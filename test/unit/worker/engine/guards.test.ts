@@ -9,15 +9,15 @@ import { TestClock } from "./test-clock.ts";
 describe("the guard against waves of refusals", () => {
   it("buries up to the limit, then holds, until one is written", () => {
     const guard = new WaveGuard(3);
-    expect([1, 2, 3, 4].map(() => guard.refused("A"))).toEqual(["Bury", "Bury", "Hold", "Hold"]);
-    expect(guard.wave).toBe("A");
+    expect([1, 2, 3, 4].map(() => guard.refused("A", "told of A"))).toEqual(["Bury", "Bury", "Hold", "Hold"]);
+    expect(guard.wave).toBe("told of A");
     guard.written();
-    expect(guard.refused("A")).toBe("Bury");
+    expect(guard.refused("A", "told of A")).toBe("Bury");
   });
 
   it("does not take different causes for a wave", () => {
     const guard = new WaveGuard(3);
-    expect(["A", "A", "B", "A", "A"].map((cause) => guard.refused(cause))).not.toContain("Hold");
+    expect(["A", "A", "B", "A", "A"].map((cause) => guard.refused(cause, ""))).not.toContain("Hold");
   });
 });
 
