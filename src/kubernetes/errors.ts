@@ -30,7 +30,8 @@ export class ApiError extends Error {
   readonly details: StatusDetails | undefined;
 
   constructor(fields: ApiErrorFields) {
-    super(`${fields.call}: ${fields.status} ${fields.reason}: ${fields.message}`);
+    const remedy = fields.status === 401 ? " (check the token or the client certificate that it was called with)" : "";
+    super(`${fields.call}: ${fields.status} ${fields.reason}: ${fields.message}${remedy}`);
     this.status = fields.status;
     this.reason = fields.reason;
     this.retryAfterSeconds = fields.retryAfterSeconds;

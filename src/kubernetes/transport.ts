@@ -93,14 +93,15 @@ type Connector = (options: buildConnector.Options, callback: buildConnector.Call
 /** Certificates and CA are read at each handshake, so that renewed ones are taken up without a restart. */
 function connectorOf(connection: Connection, timeout: number): Connector {
   return (options, callback) => {
-    tlsOptions(connection).then(
-      (tls) =>
+    tlsOptions(connection)
+      .then((tls) =>
         buildConnector({ ...tls, allowH2: false, timeout, keepAlive: true, keepAliveInitialDelay: 30_000 })(
           options,
           callback,
         ),
-      (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), null),
-    );
+      )
+      // Also what Node throws at once of a text that is no PEM: a file may be read while it is being renewed.
+      .catch((error: unknown) => callback(unusable(connection, error), null));
   };
 }
 
@@ -115,10 +116,32 @@ async function tlsOptions(connection: Connection) {
   };
 }
 
+function unusable({ origin }: Connection, cause: unknown): Error {
+  if (cause instanceof ConfigurationError) return cause;
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new ConfigurationError(`the client certificate, its key or the CA of ${origin} cannot be used: ${why}`, {
+    cause,
+  });
+}
+
+/** What Node says of a certificate is for people who run Node; whoever runs this has a kubeconfig or a pod. */
+const distrust: Readonly<Record<string, string>> = {
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "no authority that is trusted has signed its certificate",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "no authority that is trusted has signed its certificate",
+  SELF_SIGNED_CERT_IN_CHAIN: "no authority that is trusted has signed its certificate",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "it has signed its certificate itself",
+  CERT_HAS_EXPIRED: "its certificate has expired",
+};
+
 /** A connection failure in words that say which server, and why. */
 export function unreachable(server: string, cause: unknown): Error {
   if (cause instanceof ConfigurationError) return cause;
   const code = typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : undefined;
+  const trouble = distrust[code ?? ""];
+  if (trouble !== undefined) {
+    const remedy = "check the cluster's certificate-authority in the kubeconfig";
+    return new ConnectionError(`the API server at ${server} is not trusted: ${trouble}; ${remedy}`, { cause });
+  }
   const message = cause instanceof Error && cause.message !== "" ? cause.message : (code ?? String(cause));
   return new ConnectionError(`no answer from the API server at ${server}: ${message}`, { cause });
 }

@@ -8,7 +8,12 @@ import type { HttpResponse } from "../http/transport.ts";
  * `{"code":500,"message":...}` or lines of text, `RST-360011 ...`, `XTK-170006 ...` (troubleshooting.md,
  * triggering-a-signal-activity.md).
  */
-export function campaignError(response: HttpResponse, what: string, knownNames: Iterable<string>): CampaignError {
+export function campaignError(
+  response: HttpResponse,
+  what: string,
+  knownNames: Iterable<string>,
+  advice = "",
+): CampaignError {
   const text = textOf(response.body);
   const answer = jsonOf(response.body);
   const message = isRecord(answer) && typeof answer["message"] === "string" ? answer["message"] : text;
@@ -18,7 +23,7 @@ export function campaignError(response: HttpResponse, what: string, knownNames: 
   const { status } = response;
   const code = codeOf(status, text);
   return new CampaignError(
-    `Campaign refused ${what} (${status}${serviceCode === undefined ? "" : `, ${serviceCode}`}): ${said}`,
+    `Campaign refused ${what} (${status}${serviceCode === undefined ? "" : `, ${serviceCode}`}): ${said}${advice}`,
     {
       code,
       outcome: code === "Outage" || code === "BadResponse" ? "Unknown" : "Refused",

@@ -41,7 +41,11 @@ export class Resources {
       if (refused === undefined || response.status !== 404) refused = response;
     }
     this.#endpoints.delete(resource);
-    if (refused !== undefined && refused.status !== 404) throw campaignError(refused, operation, [resource]);
+    if (refused !== undefined && refused.status !== 404) {
+      // Campaign says so of a path or a resource that it does not know, and in an outage too.
+      const advice = "; if this stays, check campaign.url, and that the mapping's resource is published";
+      throw campaignError(refused, operation, [resource], advice);
+    }
     throw new CampaignError(`Campaign has no resource "${resource}": publish it, or correct its name in the mapping`, {
       code: "ResourceMissing",
       outcome: "Refused",

@@ -153,7 +153,7 @@ class Worker {
     if (spec.caBundle !== undefined && !existsSync(caBundlePath)) {
       throw new FatalError(
         "CaBundleMissing",
-        `the ConfigMap "${spec.caBundle.configMapRef.name}" (caBundle.configMapRef) or its key ca.crt is missing`,
+        `the ConfigMap "${spec.caBundle.configMapRef.name}" (caBundle.configMapRef) or its key ca.crt is missing: create it, or take caBundle out`,
       );
     }
     return connect({

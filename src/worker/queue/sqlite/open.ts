@@ -19,8 +19,12 @@ const tryAgainMs = 250;
  * @throws StoreError `StoreTooNew`, `StoreUnreadable`; the signal's reason when it aborts while waiting
  */
 export async function openDatabase(directory: string, logger: Logger, signal: AbortSignal): Promise<DatabaseSync> {
-  mkdirSync(directory, { recursive: true });
   const path = join(directory, databaseFile);
+  try {
+    mkdirSync(directory, { recursive: true });
+  } catch (cause) {
+    throw cannotOpen(path, cause);
+  }
   let waits = false;
   for (;;) {
     signal.throwIfAborted();
@@ -61,10 +65,19 @@ function tryOpen(path: string): DatabaseSync | undefined {
       case sqlite.notADatabase:
       case sqlite.corrupt:
         throw new StoreError("StoreUnreadable", unreadable(path, "it is damaged"), error);
-      default:
+      case undefined:
         throw error;
+      default:
+        throw cannotOpen(path, error);
     }
   }
+}
+
+/** Not a StoreError: the volume may be back the next time. */
+function cannotOpen(path: string, cause: unknown): Error {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const remedy = "check that the volume is mounted, has room, and may be written by this user";
+  return new Error(`the queue's store ${path} cannot be opened (${why}): ${remedy}`, { cause });
 }
 
 /** Result codes: https://www.sqlite.org/rescode.html */
