@@ -7,7 +7,7 @@ import { shutdownSignal } from "../telemetry/shutdown.ts";
 import { DefinitionError } from "./crd-check.ts";
 import { runOperator } from "./process.ts";
 import type { OperatorSettings } from "./settings.ts";
-import { type PollMode, pollModes } from "./worker-poll.ts";
+import { type PollMode, pollModes } from "./shell/worker-poll.ts";
 
 interface Flags {
   readonly kubeconfig?: string;

@@ -12,15 +12,15 @@ import { LeaderElection, type Leadership } from "../kubernetes/lease.ts";
 import { createTransport } from "../kubernetes/transport.ts";
 import { createWorkQueueMetrics } from "../kubernetes/work-queue-metrics.ts";
 import type { Logger } from "../telemetry/log.ts";
-import { Controller } from "./controller.ts";
-import { CounterBudget, defaultCounterBudget } from "./counter-budget.ts";
 import { checkDefinition } from "./crd-check.ts";
-import { serveHttp } from "./http.ts";
-import { Memories } from "./memory.ts";
-import { createMetrics } from "./metrics.ts";
 import type { OperatorSettings } from "./settings.ts";
-import { informersOf, type Watched, watchCluster } from "./watched.ts";
-import { pollWorkers } from "./worker-poll.ts";
+import { Controller } from "./shell/controller.ts";
+import { CounterBudget, defaultCounterBudget } from "./shell/counter-budget.ts";
+import { serveHttp } from "./shell/http.ts";
+import { Memories } from "./shell/memory.ts";
+import { createMetrics } from "./shell/metrics.ts";
+import { informersOf, type Watched, watchCluster } from "./shell/watched.ts";
+import { pollWorkers } from "./shell/worker-poll.ts";
 
 /** A watch is taken for dead after 150 s without a word and opened anew; when even that does not help, a new process may. */
 const stalenessLimitMs = 6 * 60_000;

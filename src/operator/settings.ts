@@ -1,7 +1,7 @@
 import type { ListenAddress } from "../telemetry/address.ts";
 import type { LogLevel } from "../telemetry/log.ts";
-import type { OperatorPolicy } from "./snapshot.ts";
-import type { PollMode } from "./worker-poll.ts";
+import type { PollMode } from "./shell/worker-poll.ts";
+import type { OperatorPolicy } from "./sight/snapshot.ts";
 
 /** How an operator is to run. */
 export interface OperatorSettings {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { readRecord, runsAnnotation } from "../../../src/operator/run-record.ts";
+import { readRecord, runsAnnotation } from "../../../src/operator/sight/run-record.ts";
 import { Ground } from "./ground.ts";
 import type { OperatorProcess } from "./operator-process.ts";
 

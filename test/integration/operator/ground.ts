@@ -3,7 +3,7 @@
 import { expect } from "vitest";
 import { apiGroup, labels } from "../../../src/api/group.ts";
 import type { IntegrationWorkflow, WorkflowStatus } from "../../../src/api/integration-workflow.ts";
-import { deployments, pods, workflows } from "../../../src/operator/projections.ts";
+import { deployments, pods, workflows } from "../../../src/operator/shell/projections.ts";
 import { plainSpec } from "../../unit/operator/scene.ts";
 import { type ApiServer, apiServer, installCrd, makeNamespace, workflowsPath } from "../api/api-server.ts";
 import { clientOver, connectionTo, type TestClient } from "../kubernetes/ground.ts";

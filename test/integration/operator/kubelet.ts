@@ -3,7 +3,7 @@ import type { Client } from "../../../src/kubernetes/client.ts";
 import { isConflict, isNotFound } from "../../../src/kubernetes/errors.ts";
 import { createInformer, type Informer } from "../../../src/kubernetes/informer.ts";
 import type { KubernetesObject, ResourceKind, Stored } from "../../../src/kubernetes/objects.ts";
-import { pods } from "../../../src/operator/projections.ts";
+import { pods } from "../../../src/operator/shell/projections.ts";
 import { silentLogger } from "../../../src/telemetry/log.ts";
 
 type Pod = Stored<V1Pod>;

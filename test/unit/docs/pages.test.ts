@@ -38,7 +38,7 @@ describe("the troubleshooting page", () => {
   const described = headings("docs/how-to/troubleshoot.md").flatMap((heading) => heading.split(", "));
 
   /** Reasons as the sources write them: `reason: "NameConflict"`, and the codes of errors that end a worker. */
-  const sources = globSync(["src/operator/*.ts", "src/worker/engine/*.ts", "src/worker/queue/errors.ts"]);
+  const sources = globSync(["src/operator/**/*.ts", "src/worker/engine/*.ts", "src/worker/queue/errors.ts"]);
   const reasons = sources.flatMap((source) => {
     const text = readFileSync(source, "utf8");
     const written = [...text.matchAll(/reason: "([A-Z][A-Za-z]+)"/g)].map(([, reason = ""]) => reason);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { statusChange } from "../../../src/operator/status-patch.ts";
+import { statusChange } from "../../../src/operator/status/status-patch.ts";
 import { looks, running, stopped } from "./moments.ts";
 import { seconds } from "./scene.ts";
 import type { World } from "./world.ts";

@@ -2,11 +2,11 @@ import { expect } from "vitest";
 import { effectiveSpec } from "../../../src/api/configuration.ts";
 import { labels } from "../../../src/api/group.ts";
 import type { WorkflowStatus } from "../../../src/api/integration-workflow.ts";
+import { isReady } from "../../../src/operator/health/state-of.ts";
 import { sameJson } from "../../../src/operator/json.ts";
-import { isUnfinished } from "../../../src/operator/remains.ts";
-import { readRecord, runsAnnotation } from "../../../src/operator/run-record.ts";
-import type { DeploymentSeen } from "../../../src/operator/snapshot.ts";
-import { isReady } from "../../../src/operator/state-of.ts";
+import { isUnfinished } from "../../../src/operator/sight/remains.ts";
+import { readRecord, runsAnnotation } from "../../../src/operator/sight/run-record.ts";
+import type { DeploymentSeen } from "../../../src/operator/sight/snapshot.ts";
 import { templateOf } from "./tiny-api.ts";
 import type { World } from "./world.ts";
 

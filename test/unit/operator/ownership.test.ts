@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { decide } from "../../../src/operator/decide.ts";
-import type { Snapshot } from "../../../src/operator/snapshot.ts";
+import { decide } from "../../../src/operator/decide/decide.ts";
+import type { Snapshot } from "../../../src/operator/sight/snapshot.ts";
 import { looks, running, stopped } from "./moments.ts";
 import type { World } from "./world.ts";
 

@@ -1,19 +1,20 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { effectiveSpec } from "../../../src/api/configuration.ts";
-import { CounterBudget } from "../../../src/operator/counter-budget.ts";
-import { differences, namedLists, schemaLists } from "../../../src/operator/difference.ts";
+import { isPermitted } from "../../../src/operator/decide/permissions.ts";
+import { parseLastWords, parseWorkerStatus } from "../../../src/operator/health/last-words.ts";
 import { canonicalJson, sameJson } from "../../../src/operator/json.ts";
-import { parseLastWords, parseWorkerStatus } from "../../../src/operator/last-words.ts";
-import { Memories } from "../../../src/operator/memory.ts";
-import { pendingChanges } from "../../../src/operator/pending-changes.ts";
-import { isPermitted } from "../../../src/operator/permissions.ts";
-import { digestOf, pinNameFor, pinNames } from "../../../src/operator/pin.ts";
-import { projectPod } from "../../../src/operator/projections.ts";
-import { quantityValue } from "../../../src/operator/quantity.ts";
-import { deploymentOfRun, renderDeployment } from "../../../src/operator/render.ts";
-import type { PinContent, PinSeen } from "../../../src/operator/snapshot.ts";
-import { mergePatch } from "../../../src/operator/status-patch.ts";
+import { pinNameFor } from "../../../src/operator/objects/pin.ts";
+import { quantityValue } from "../../../src/operator/objects/quantity.ts";
+import { deploymentOfRun, renderDeployment } from "../../../src/operator/objects/render.ts";
+import { CounterBudget } from "../../../src/operator/shell/counter-budget.ts";
+import { Memories } from "../../../src/operator/shell/memory.ts";
+import { projectPod } from "../../../src/operator/shell/projections.ts";
+import { digestOf, pinNames } from "../../../src/operator/sight/pin-identity.ts";
+import type { PinContent, PinSeen } from "../../../src/operator/sight/snapshot.ts";
+import { differences, namedLists, schemaLists } from "../../../src/operator/status/difference.ts";
+import { pendingChanges } from "../../../src/operator/status/pending-changes.ts";
+import { mergePatch } from "../../../src/operator/status/status-patch.ts";
 import { container, pod, policy, start, written } from "./scene.ts";
 
 function content(changes: object = {}): PinContent {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { decide } from "../../../src/operator/decide.ts";
-import { lookAt } from "../../../src/operator/look.ts";
-import type { Snapshot } from "../../../src/operator/snapshot.ts";
+import { decide } from "../../../src/operator/decide/decide.ts";
+import { lookAt } from "../../../src/operator/sight/look.ts";
+import type { Snapshot } from "../../../src/operator/sight/snapshot.ts";
 import { looks, running } from "./moments.ts";
 
 test("a pod that should have ended names itself, its node and what a person may do, when its time is over", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { digestOf } from "../../../src/operator/pin.ts";
+import { digestOf } from "../../../src/operator/sight/pin-identity.ts";
 import { looks, running } from "./moments.ts";
 import { policy } from "./scene.ts";
 import { World } from "./world.ts";

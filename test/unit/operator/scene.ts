@@ -1,7 +1,7 @@
 import { type SchemaNode, withDefaults } from "../../../src/api/defaults.ts";
 import type { IntegrationWorkflow, WorkflowSpec } from "../../../src/api/integration-workflow.ts";
 import { spec as specSchema } from "../../../src/api/integration-workflow.ts";
-import type { OperatorPolicy, PodSeen, WorkerContainer } from "../../../src/operator/snapshot.ts";
+import type { OperatorPolicy, PodSeen, WorkerContainer } from "../../../src/operator/sight/snapshot.ts";
 
 /** What tests of the operator start from. Times are epoch milliseconds; the scene opens at `start`. */
 export const start = Date.parse("2026-11-21T10:00:00Z");

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { PodSeen, ReplicaSetSeen } from "../../../src/operator/snapshot.ts";
-import { type RunHealth, stateOf } from "../../../src/operator/state-of.ts";
+import { type RunHealth, stateOf } from "../../../src/operator/health/state-of.ts";
+import type { PodSeen, ReplicaSetSeen } from "../../../src/operator/sight/snapshot.ts";
 import { container, minutes, pod, seconds, start } from "./scene.ts";
 
 const now = start + 60 * minutes;

@@ -1,7 +1,7 @@
 import type { IntegrationWorkflow, WorkflowStatus } from "../../../src/api/integration-workflow.ts";
 import { canonicalJson, sameJson } from "../../../src/operator/json.ts";
-import { readPin } from "../../../src/operator/pin.ts";
-import type { Write } from "../../../src/operator/plan.ts";
+import { readPin } from "../../../src/operator/objects/pin.ts";
+import type { Write } from "../../../src/operator/sight/plan.ts";
 import type {
   ClaimSeen,
   DeploymentSeen,
@@ -11,8 +11,8 @@ import type {
   PodSeen,
   ReplicaSetSeen,
   SeenMetadata,
-} from "../../../src/operator/snapshot.ts";
-import { mergePatch } from "../../../src/operator/status-patch.ts";
+} from "../../../src/operator/sight/snapshot.ts";
+import { mergePatch } from "../../../src/operator/status/status-patch.ts";
 import { rfc3339 } from "../../../src/operator/time.ts";
 
 export interface Stored {

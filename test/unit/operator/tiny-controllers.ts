@@ -1,6 +1,6 @@
 import { labels } from "../../../src/api/group.ts";
-import { isUnfinished } from "../../../src/operator/remains.ts";
-import type { PodSeen, WorkerContainer } from "../../../src/operator/snapshot.ts";
+import { isUnfinished } from "../../../src/operator/sight/remains.ts";
+import type { PodSeen, WorkerContainer } from "../../../src/operator/sight/snapshot.ts";
 import { rfc3339 } from "../../../src/operator/time.ts";
 import { type TinyApi, templateOf } from "./tiny-api.ts";
 

@@ -1,7 +1,7 @@
-import { decide } from "../../../src/operator/decide.ts";
-import type { Plan } from "../../../src/operator/plan.ts";
-import type { Memory, OperatorPolicy, PodSeen, Snapshot } from "../../../src/operator/snapshot.ts";
-import { statusChange } from "../../../src/operator/status-patch.ts";
+import { decide } from "../../../src/operator/decide/decide.ts";
+import type { Plan } from "../../../src/operator/sight/plan.ts";
+import type { Memory, OperatorPolicy, PodSeen, Snapshot } from "../../../src/operator/sight/snapshot.ts";
+import { statusChange } from "../../../src/operator/status/status-patch.ts";
 import { policy } from "./scene.ts";
 import { AlreadyExists, Conflict, type Stored, type TinyApi } from "./tiny-api.ts";
 

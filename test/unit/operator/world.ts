@@ -1,7 +1,7 @@
 import type { IntegrationWorkflow, WorkflowSpec } from "../../../src/api/integration-workflow.ts";
 import { sameJson } from "../../../src/operator/json.ts";
-import { isUnfinished } from "../../../src/operator/remains.ts";
-import { readRecord, runsAnnotation } from "../../../src/operator/run-record.ts";
+import { isUnfinished } from "../../../src/operator/sight/remains.ts";
+import { readRecord, runsAnnotation } from "../../../src/operator/sight/run-record.ts";
 import { seconds, start, workflow, written } from "./scene.ts";
 import { TinyApi } from "./tiny-api.ts";
 import { collectGarbage, type KubeletAct, kubelet, syncDeployments, syncReplicaSets } from "./tiny-controllers.ts";

@@ -1,0 +1,115 @@
+import Type from "typebox";
+import { Value } from "typebox/value";
+import type { MappingStatus } from "../../api/integration-workflow.ts";
+import { type LastWords, lastWordsMaxBytes, type WorkerStatus } from "../../api/worker-contract.ts";
+
+/**
+ * What workers say, checked: any image may be a worker, and what it says goes into status, where the API server would
+ * refuse the whole for one field that does not fit.
+ */
+const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const time = Type.String({
+  maxLength: 64,
+  pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[+-]\\d{2}:\\d{2})$",
+});
+const text = Type.String();
+
+const mapping = Type.Object({
+  name: Type.String({ minLength: 1, maxLength: 253 }),
+  phase: Type.Optional(Type.String({ maxLength: 64 })),
+  backlog: Type.Optional(count),
+  read: Type.Optional(count),
+  written: Type.Optional(count),
+  deadLettered: Type.Optional(count),
+  lastSyncTime: Type.Optional(time),
+});
+
+const workerStatus = Type.Object({
+  backlog: count,
+  lastSyncTime: Type.Optional(time),
+  mappings: Type.Array(mapping, { maxItems: 128 }),
+  schemaDrift: Type.Array(Type.Object({ mapping: text, message: text }), { maxItems: 128 }),
+  notReady: Type.Optional(Type.Object({ reason: text, message: text })),
+});
+
+const lastWords = Type.Object({
+  reason: Type.Optional(text),
+  message: Type.Optional(text),
+  backlog: Type.Optional(count),
+  lastSyncTime: Type.Optional(time),
+  mappings: Type.Optional(Type.Array(mapping, { maxItems: 128 })),
+});
+
+/** A reason as conditions take it. Source: metav1.Condition.reason */
+const reasonPattern = /^[A-Za-z]([A-Za-z0-9_,:]{0,126}[A-Za-z0-9_])?$/;
+
+const longestMessage = 4096;
+
+/** @returns undefined when the answer is not what the worker contract says */
+export function parseWorkerStatus(body: string): WorkerStatus | undefined {
+  const value = json(body);
+  if (!Value.Check(workerStatus, value)) return undefined;
+  const { backlog, lastSyncTime, mappings, schemaDrift, notReady } = value;
+  return {
+    backlog,
+    ...(lastSyncTime === undefined ? {} : { lastSyncTime }),
+    mappings: mappingsOf(mappings),
+    schemaDrift: schemaDrift.map((drift) => ({
+      mapping: clip(drift.mapping, 253),
+      message: clip(drift.message, 1024),
+    })),
+    ...(notReady === undefined
+      ? {}
+      : { notReady: { reason: reasonOf(notReady.reason, "NotReady"), message: clip(notReady.message, 1024) } }),
+  };
+}
+
+/** @returns undefined for a message that is not JSON: a crash's own words, or none */
+export function parseLastWords(message: string): LastWords | undefined {
+  if (message.length > lastWordsMaxBytes * 2) return undefined;
+  const value = json(message);
+  if (!Value.Check(lastWords, value)) return undefined;
+  const { backlog, lastSyncTime, mappings } = value;
+  return {
+    reason: reasonOf(value.reason, "Unknown"),
+    message: clip(value.message ?? "", longestMessage),
+    ...(backlog === undefined ? {} : { backlog }),
+    ...(lastSyncTime === undefined ? {} : { lastSyncTime }),
+    ...(mappings === undefined ? {} : { mappings: mappingsOf(mappings) }),
+  };
+}
+
+export function clip(message: string, length: number): string {
+  return message.length <= length ? message : `${message.slice(0, length - 1)}…`;
+}
+
+/** Known fields alone, and each name once: the list in status is a map by name. */
+function mappingsOf(mappings: readonly MappingStatus[]): readonly MappingStatus[] {
+  const byName = new Map(
+    mappings.map(({ name, phase, backlog, read, written, deadLettered, lastSyncTime }) => [
+      name,
+      {
+        name,
+        ...(phase === undefined ? {} : { phase }),
+        ...(backlog === undefined ? {} : { backlog }),
+        ...(read === undefined ? {} : { read }),
+        ...(written === undefined ? {} : { written }),
+        ...(deadLettered === undefined ? {} : { deadLettered }),
+        ...(lastSyncTime === undefined ? {} : { lastSyncTime }),
+      },
+    ]),
+  );
+  return [...byName.values()];
+}
+
+function reasonOf(reason: string | undefined, otherwise: string): string {
+  return reason !== undefined && reasonPattern.test(reason) ? reason : otherwise;
+}
+
+function json(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,152 @@
+import { type Dispatcher, request } from "undici";
+import { workerPort } from "../../api/worker-contract.ts";
+import type { Client } from "../../kubernetes/client.ts";
+import { type Clock, sleep } from "../../kubernetes/clock.ts";
+import type { WorkQueue } from "../../kubernetes/work-queue.ts";
+import type { Logger } from "../../telemetry/log.ts";
+import { parseWorkerStatus } from "../health/last-words.ts";
+import { isReady } from "../health/state-of.ts";
+import { sameJson } from "../json.ts";
+import { isEnding } from "../sight/ownership.ts";
+import type { PodSeen, WorkerPoll } from "../sight/snapshot.ts";
+import { statusChange } from "../status/status-patch.ts";
+import type { CounterBudget } from "./counter-budget.ts";
+import type { Memories } from "./memory.ts";
+import { type Watched, workflowKeys } from "./watched.ts";
+
+export const pollModes = ["direct", "proxy", "off"] as const;
+export type PollMode = (typeof pollModes)[number];
+
+export interface WorkerPollOptions {
+  readonly mode: Exclude<PollMode, "off">;
+  readonly client: Client;
+  /** Connections to workers, for mode direct. */
+  readonly dispatcher: Dispatcher;
+  readonly watched: Watched;
+  readonly memories: Memories;
+  readonly budget: CounterBudget;
+  readonly queue: WorkQueue;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** A round begins so long after the last one did, or when that is over. */
+const roundMs = 4000;
+/** How many workers are asked at the same time: many workflows make the rounds longer, not heavier. */
+const concurrency = 32;
+const timeoutMs = 2000;
+/** Of an answer; 128 mappings are far below. */
+const maxBytes = 256 * 1024;
+
+/**
+ * Asks one worker of each running workflow for its figures, round by round, until the signal aborts. A worker that does not
+ * answer is asked again in the next round: what it last said stays.
+ */
+export async function pollWorkers(options: WorkerPollOptions, signal: AbortSignal): Promise<void> {
+  const { clock } = options;
+  while (!signal.aborted) {
+    const startedAtMs = clock.monotonicMs();
+    const asked = [...podsToAsk(options.watched)].values();
+    const ask = async (): Promise<void> => {
+      for (const [key, pod] of asked) {
+        if (signal.aborted) return;
+        await pollOne(options, key, pod, signal);
+      }
+    };
+    await Promise.all(Array.from({ length: concurrency }, ask));
+    await sleep(clock, Math.max(0, startedAtMs + roundMs - clock.monotonicMs()), signal);
+  }
+}
+
+/** Each replica reports the whole queue: one of them is asked, a ready one if there is any. */
+function podsToAsk(watched: Watched): Map<string, PodSeen> {
+  const chosen = new Map<string, PodSeen>();
+  for (const pod of watched.pods.cache.values()) {
+    if (pod.worker?.running !== true || pod.address === undefined || pod.run === undefined) continue;
+    for (const key of workflowKeys(pod.metadata)) {
+      const present = chosen.get(key);
+      if (present === undefined || rank(pod) < rank(present)) chosen.set(key, pod);
+    }
+  }
+  return chosen;
+}
+
+function rank(pod: PodSeen): number {
+  if (isReady(pod)) return 0;
+  return isEnding(pod.metadata) ? 2 : 1;
+}
+
+async function pollOne(options: WorkerPollOptions, key: string, pod: PodSeen, signal: AbortSignal): Promise<void> {
+  const { memories, logger } = options;
+  try {
+    const body = await (options.mode === "direct"
+      ? askDirectly(options, pod, signal)
+      : askByProxy(options, pod, signal));
+    const status = parseWorkerStatus(body);
+    if (status === undefined) {
+      logger.debug("worker status not understood", { workflow: key, pod: pod.metadata.name });
+      return;
+    }
+    const before = memories.of(key).memory.poll;
+    const poll: WorkerPoll = { run: pod.run ?? 0, atMs: options.clock.date().getTime(), status };
+    memories.notePoll(key, poll);
+    tell(options, key, before, poll);
+  } catch (error) {
+    // A worker that is starting, ending or cut off; its pod's health says which.
+    if (!signal.aborted) logger.debug("worker did not answer", { workflow: key, pod: pod.metadata.name, error });
+  }
+}
+
+/** Looks at the workflow at once when something happened, in its turn when only figures moved, and not at all otherwise. */
+function tell(
+  { queue, budget, clock }: WorkerPollOptions,
+  key: string,
+  before: WorkerPoll | undefined,
+  now: WorkerPoll,
+): void {
+  if (before?.run !== now.run) {
+    queue.add(key);
+    return;
+  }
+  if (sameJson(before.status, now.status)) return;
+  const { schemaDrift, notReady, ...figures } = now.status;
+  const { schemaDrift: driftBefore, notReady: notReadyBefore, ...figuresBefore } = before.status;
+  const isCountersOnly =
+    sameJson([schemaDrift, notReady], [driftBefore, notReadyBefore]) &&
+    statusChange(
+      { ...figuresBefore, mappings: [...figuresBefore.mappings] },
+      { ...figures, mappings: [...figures.mappings] },
+    ) === "counters";
+  if (isCountersOnly) queue.addAfter(key, budget.waitMs(key, clock.date().getTime()));
+  else queue.add(key);
+}
+
+async function askDirectly({ dispatcher }: WorkerPollOptions, pod: PodSeen, signal: AbortSignal): Promise<string> {
+  const host = pod.address?.includes(":") ? `[${pod.address}]` : pod.address;
+  const answer = await request(`http://${host}:${workerPort}/status`, {
+    dispatcher,
+    signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+    headersTimeout: timeoutMs,
+    bodyTimeout: timeoutMs,
+  });
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of answer.body) {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    // Leaving the loop destroys the body, and so closes the connection.
+    if (bytes > maxBytes) throw new RangeError(`the answer is longer than ${maxBytes} bytes`);
+  }
+  if (answer.statusCode !== 200) throw new Error(`the worker answered ${answer.statusCode}`);
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+async function askByProxy({ client }: WorkerPollOptions, pod: PodSeen, signal: AbortSignal): Promise<string> {
+  const { namespace, name } = pod.metadata;
+  const body = await client.getText(`/api/v1/namespaces/${namespace}/pods/${name}:${workerPort}/proxy/status`, {
+    timeoutMs,
+    signal,
+  });
+  if (body.length > maxBytes) throw new RangeError(`the answer is longer than ${maxBytes} characters`);
+  return body;
+}
