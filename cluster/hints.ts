@@ -11,13 +11,13 @@ export function hints(kubectl: string, stop: string): string {
 Look     ${kubectl} get iw -A -w
          ${kubectl} -n crm describe iw contacts
 Edit     ${patch("json", applyDeletes)}
-         It runs on as before: the table says that a restart is pending, describe says what it would change.
+         It runs on as before: get iw says that a restart is pending, describe says what it would change.
 Restart  ${restart("1")}
 Stop     ${patch("merge", '{"spec":{"state":"Stopped"}}')}
 Start    ${patch("merge", '{"spec":{"state":"Running"}}')}
 Break    ${kubectl} -n crm delete secret campaign
          ${restart("2")}
-         It becomes FAILED, and describe says why. Mend it, and it is RUNNING again within minutes:
+         It is FAILED in seconds, and describe says why. Mend it, and it is RUNNING again in little more than a minute:
          ${kubectl} apply -f examples/sandbox/2-secrets.yaml
 End      ${stop}
          Takes all away.
