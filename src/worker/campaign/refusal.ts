@@ -1,4 +1,4 @@
-import { headerOf, isRecord, jsonOf, textOf } from "../http/answer.ts";
+import { headerOf, isOfTheWay, isRecord, jsonOf, textOf } from "../http/answer.ts";
 import { scrub } from "../http/scrub.ts";
 import { CampaignError, type ServiceErrorCode } from "../http/service-error.ts";
 import type { HttpResponse } from "../http/transport.ts";
@@ -21,9 +21,10 @@ export function campaignError(
   const said = html ? "a page of HTML or XML" : scrub(message, knownNames) || "no message";
   const serviceCode = engineCodes(text).at(-1) ?? gatewayCode(answer);
   const { status } = response;
-  const code = codeOf(status, text);
+  const code = codeOf(response, text);
+  const who = code === "BadResponse" && status >= 400 ? "Something before Campaign refused" : "Campaign refused";
   return new CampaignError(
-    `Campaign refused ${what} (${status}${serviceCode === undefined ? "" : `, ${serviceCode}`}): ${said}${advice}`,
+    `${who} ${what} (${status}${serviceCode === undefined ? "" : `, ${serviceCode}`}): ${said}${advice}`,
     {
       code,
       outcome: code === "Outage" || code === "BadResponse" ? "Unknown" : "Refused",
@@ -34,12 +35,23 @@ export function campaignError(
   );
 }
 
-function codeOf(status: number, text: string): ServiceErrorCode {
+function codeOf(response: HttpResponse, text: string): ServiceErrorCode {
+  const { status } = response;
   if (status === 409 || (status >= 400 && /duplicate key value/i.test(text))) return "DuplicateKey";
   if (status === 404 && /Cannot find document with path/.test(text)) return "LinkTargetMissing";
   if (status >= 500) return isContentRefusal(text) ? "Refused" : "Outage";
+  if (isOfTheWay(status)) return "Outage";
   if (status === 403) return "Forbidden";
-  return status < 400 ? "BadResponse" : "Refused";
+  // A limit on size is a proxy's to set, and this record is above it.
+  return status === 413 || (status >= 400 && isCampaigns(response)) ? "Refused" : "BadResponse";
+}
+
+/**
+ * Whether gateway or engine spoke. A proxy, an ingress or a maintenance page before them answers 4xx too, and what it
+ * says is nothing about any record.
+ */
+function isCampaigns(response: HttpResponse): boolean {
+  return engineCodes(textOf(response.body)).length > 0 || gatewayCode(jsonOf(response.body)) !== undefined;
 }
 
 /**
@@ -69,11 +81,11 @@ function gatewayCode(answer: unknown): string | undefined {
 }
 
 /**
- * Whether the answer may say that nothing is at this address: 404, what the gateway says of a wrong URI, and what the
- * engine says of a key or PKey that it cannot place (500 with RST-360011 or XTK-170036, same page).
+ * Whether the answer may say that nothing is at this address: a 404 of Campaign's own, what the gateway says of a wrong
+ * URI, and what the engine says of a key or PKey that it cannot place (500 with RST-360011 or XTK-170036, same page).
  */
 export function isNotHere(response: HttpResponse): boolean {
-  if (response.status === 404) return true;
+  if (response.status === 404) return isCampaigns(response);
   const text = textOf(response.body);
   return (
     response.status >= 500 &&

@@ -4,6 +4,8 @@ import type { HttpResponse } from "../http/transport.ts";
 import { campaignError, isNotHere } from "./refusal.ts";
 import { type CampaignRest, notUnderstood } from "./rest.ts";
 
+const advice = "; if this stays, check campaign.url, and that the mapping's resource is published";
+
 /**
  * Where resources are. Extended and linked ones are below `profileAndServicesExt`; a custom resource that is linked to
  * no profile is below `customResources`, and only there (endpoints.md, interacting-with-custom-resources.md). Which of
@@ -36,14 +38,14 @@ export class Resources {
         this.#endpoints.set(resource, endpoint);
         return answer;
       }
-      if (!isNotHere(response)) throw campaignError(response, operation, [resource]);
+      if (!isNotHere(response))
+        throw campaignError(response, operation, [resource], response.status === 404 ? advice : "");
       // A 500 may say "not here", but also mean an outage: only 404 everywhere is a resource that is missing.
       if (refused === undefined || response.status !== 404) refused = response;
     }
     this.#endpoints.delete(resource);
     if (refused !== undefined && refused.status !== 404) {
       // Campaign says so of a path or a resource that it does not know, and in an outage too.
-      const advice = "; if this stays, check campaign.url, and that the mapping's resource is published";
       throw campaignError(refused, operation, [resource], advice);
     }
     throw new CampaignError(`Campaign has no resource "${resource}": publish it, or correct its name in the mapping`, {

@@ -1,4 +1,4 @@
-import { headerOf, isRecord, jsonOf, retryAfterSeconds, textOf } from "../http/answer.ts";
+import { headerOf, isOfTheWay, isRecord, jsonOf, retryAfterSeconds, textOf } from "../http/answer.ts";
 import { scrub } from "../http/scrub.ts";
 import { DataverseError, type ServiceErrorCode } from "../http/service-error.ts";
 import type { HttpResponse } from "../http/transport.ts";
@@ -32,7 +32,7 @@ export function dataverseError(response: HttpResponse, what: string, knownNames:
   const kind = codeOf(refusal);
   return new DataverseError(`Dataverse refused ${what} (${status}${codeText}): ${said}`, {
     code: kind,
-    outcome: status >= 500 || status < 400 ? "Unknown" : "Refused",
+    outcome: kind === "Outage" || kind === "BadResponse" ? "Unknown" : "Refused",
     status,
     serviceCode: code,
     requestId: headerOf(response.headers, "x-ms-service-request-id") ?? headerOf(response.headers, "req_id"),
@@ -54,14 +54,14 @@ export function isDeltaTokenExpired(refusal: Refusal, cursor: "snapshot" | "next
 }
 
 function codeOf({ status, code, message }: Refusal): ServiceErrorCode {
-  if (status >= 500) return "Outage";
+  if (status >= 500 || isOfTheWay(status)) return "Outage";
   if (status === 403) return "Forbidden";
   if (status < 400) return "BadResponse";
   if (/not enabled for change tracking|change tracking is not enabled/i.test(message)) return "ChangeTrackingOff";
   if (/Could not find a property named/i.test(message)) return "ColumnMissing";
   if (/Resource not found for the segment/i.test(message)) return "TableMissing";
-  // A 404 that is not Dataverse's own comes from something before it: the organization's address, a proxy.
-  return status === 404 && code === undefined ? "BadResponse" : "Refused";
+  // What is not Dataverse's own comes from something before it: the organization's address, a proxy.
+  return code === undefined && (status === 404 || message === "") ? "BadResponse" : "Refused";
 }
 
 function hexCode(text: string): string | undefined {

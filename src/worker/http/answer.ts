@@ -42,3 +42,8 @@ export function retryAfterSeconds(headers: IncomingHttpHeaders): number | undefi
     : (Date.parse(text) - Date.parse(headerOf(headers, "date") ?? "")) / 1000;
   return Number.isFinite(seconds) ? Math.min(Math.max(seconds, 0), 3600) : undefined;
 }
+
+/** 408, 421 and 425 speak of the way that the call took, not of what it asks for (RFC 9110 section 15.5, RFC 8470). */
+export function isOfTheWay(status: number): boolean {
+  return status === 408 || status === 421 || status === 425;
+}

@@ -21,9 +21,12 @@ const scopes = {
   TimedOut: "Service",
   /** The connection broke, or the answer was cut short. */
   ConnectionLost: "Service",
-  /** An answer that is not what the service is documented to give: not JSON, too large, a field missing. */
+  /**
+   * An answer that is not what the service is documented to give: not JSON, too large, a field missing, a refusal that
+   * is not in the service's own words (a proxy's page).
+   */
   BadResponse: "Service",
-  /** 5xx. */
+  /** 5xx, and 408, 421 and 425. */
   Outage: "Service",
   /** 429; `retryAfterSeconds` says how long. Not done. */
   Throttled: "Service",
@@ -55,7 +58,7 @@ const scopes = {
   LinkTargetMissing: "Record",
   /** Several records have the key: none is touched. */
   KeyNotUnique: "Record",
-  /** Any other 4xx, and what Campaign's engine says of a record's content with a 500. */
+  /** Any other 4xx of the service's own, and what Campaign's engine says of a record's content with a 500. */
   Refused: "Record",
 } as const satisfies Record<string, Scope>;
 

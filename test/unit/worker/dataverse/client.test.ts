@@ -211,6 +211,17 @@ describe("an error", () => {
     await expect(failing(refusal(status, "0x80040220", message))).rejects.toMatchObject({ code });
   });
 
+  test.each([
+    { name: "a proxy's page", status: 400, body: "<html></html>", code: "BadResponse" },
+    { name: "a proxy's 404", status: 404, body: "<html></html>", code: "BadResponse" },
+    { name: "a request timeout", status: 408, body: "", code: "Outage" },
+    { name: "a misdirected request", status: 421, body: "", code: "Outage" },
+    { name: "too early", status: 425, body: "", code: "Outage" },
+  ])("$name ($status) says nothing of any row", async ({ status, body, code }) => {
+    const answer = failing((_, response) => response.writeHead(status).end(body));
+    await expect(answer).rejects.toMatchObject({ code, scope: "Service" });
+  });
+
   test("429 pauses every call, says for how long, and is not repeated by the client", async () => {
     const throttled = failing((_, response) =>
       json(
