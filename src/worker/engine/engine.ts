@@ -165,7 +165,7 @@ export class IngressEngine {
 
   /** A new value of replay says yes to the deletions that a mapping was paused for. */
   async #withConsent(mapping: IngressMapping, stored: Checkpoint): Promise<Checkpoint> {
-    if (stored.pause === undefined || mapping.replay === stored.replay) return stored;
+    if (!transitions.isConsentedTo(stored, mapping)) return stored;
     const { queue, logger } = this.#context;
     await queue.releaseWithheld(mapping.table);
     let checkpoint = stored;
@@ -177,7 +177,7 @@ export class IngressEngine {
     }
     checkpoint = transitions.resumed(checkpoint);
     await queue.saveCheckpoint(checkpoint);
-    logger.info("mapping.resumed", { mapping: mapping.table, reason: stored.pause.reason });
+    logger.info("mapping.resumed", { mapping: mapping.table, reason: stored.pause?.reason });
     return checkpoint;
   }
 

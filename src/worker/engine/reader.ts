@@ -182,7 +182,10 @@ export class Reader {
 
   #incoming(plan: Plan, page: TrackedPage, keysOnly: boolean): readonly Incoming[] {
     const upserts = page.records.map((record) => incomingOf(plan, record, keysOnly));
-    const refusals = upserts.flatMap((incoming) => (incoming.kind === "Refused" ? [incoming.refusal.message] : []));
+    // A record without a key is its own affair: a key column that few records fill is nothing to stop for.
+    const refusals = upserts.flatMap((incoming) =>
+      incoming.kind === "Refused" && incoming.refusal.reason !== "KeyMissing" ? [incoming.refusal.message] : [],
+    );
     const { waveRefusals } = this.#context.settings;
     if (refusals.length >= waveRefusals && refusals.length === upserts.length && new Set(refusals).size === 1) {
       throw new RefusedPage(refusals[0] ?? "");
@@ -231,7 +234,11 @@ export class Reader {
       `Nothing of ${table} moves until then: look whether this is right. If it is, give the mapping a new value of replay and restart the workflow`;
     this.#context.logger.warn("mapping.paused", { mapping: table, reason: "MassDeletion", records });
     return this.#save(
-      transitions.paused(this.#state.checkpoint, { reason: "MassDeletion", message, since: this.#context.now() }),
+      transitions.paused(this.#state.checkpoint, this.#state.mapping, {
+        reason: "MassDeletion",
+        message,
+        since: this.#context.now(),
+      }),
     );
   }
 

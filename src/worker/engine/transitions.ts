@@ -30,9 +30,9 @@ export function prepare(checkpoint: Checkpoint, mappingHash: string): Preparatio
   return { kind: "NewGeneration", checkpoint: { ...readAgain(checkpoint), mappingHash } };
 }
 
-/** Everything from the beginning, under a new generation; an interrupted first load stays one. */
+/** Everything from the beginning, under a new generation; an interrupted first load or replay stays one. */
 export function readAgain({ delta: _, pause: __, snapshot, ...rest }: Checkpoint): Checkpoint {
-  const purpose = snapshot?.purpose === "FirstLoad" ? "FirstLoad" : "Resync";
+  const purpose = snapshot?.purpose ?? "Resync";
   return { ...rest, generation: rest.generation + 1, snapshot: { purpose, sweeping: false } };
 }
 
@@ -87,8 +87,14 @@ export function restartRound(checkpoint: Checkpoint): Checkpoint {
   return delta === undefined ? rest : { ...rest, delta: { link: delta.link, issuedAt: delta.issuedAt } };
 }
 
-export function paused(checkpoint: Checkpoint, pause: Pause): Checkpoint {
-  return { ...checkpoint, pause };
+/** The value of `replay` that is in force now says yes to nothing that it did not know. */
+export function paused(checkpoint: Checkpoint, mapping: IngressMapping, pause: Omit<Pause, "replay">): Checkpoint {
+  return { ...checkpoint, pause: { ...pause, ...replayOf(mapping) } };
+}
+
+/** Whether a person has said yes to what the mapping is paused for: a value of `replay` that it did not have then. */
+export function isConsentedTo({ pause }: Checkpoint, mapping: IngressMapping): boolean {
+  return pause !== undefined && mapping.replay !== undefined && mapping.replay !== pause.replay;
 }
 
 export function resumed({ pause: _, ...rest }: Checkpoint): Checkpoint {

@@ -31,8 +31,8 @@ export class WaveGuard {
     return this.wave === undefined ? "Bury" : "Hold";
   }
 
-  /** A record was written: what was refused was those records' own fault. */
-  written(): void {
+  /** A record was written, so what was refused was those records' own fault; or nothing waits any more. */
+  over(): void {
     this.#inARow = 0;
     this.#cause = undefined;
   }

@@ -84,6 +84,7 @@ export class Writer {
       this.#leased.push(...records.map((record) => ({ record, state })));
       const first = this.#leased.shift();
       if (first !== undefined) return first;
+      if (isOnTrial(state)) await this.#endTrialOfNothing(state);
     }
     return undefined;
   }
@@ -101,12 +102,20 @@ export class Writer {
     if (fatal !== undefined) throw fatal;
   }
 
+  /** What Campaign refused is gone without its help: nobody is left to find out whether it still would. */
+  async #endTrialOfNothing(state: MappingState): Promise<void> {
+    const counts = await this.#context.queue.counts();
+    if (counts.get(state.mapping.table)?.pending !== 0) return;
+    state.wave.over();
+    endBlock(state);
+  }
+
   /** One bad record is buried; a wave of them suspends the mapping, and so does what meets every record of it. */
   #judge({ cause }: TurnEnd, settlement: Settlement, state: MappingState): Settlement {
     const { clock, logger, settings } = this.#context;
     if (settlement.kind === "Written" || (settlement.kind === "Removed" && settlement.sent)) {
-      state.wave.written();
-      state.block = undefined;
+      state.wave.over();
+      endBlock(state);
       if (settlement.sent) state.writtenRecords += 1;
       return settlement;
     }
@@ -115,6 +124,8 @@ export class Writer {
       state.suspendedUntil = clock.now() + settings.lookAgainMs;
       return settlement;
     }
+    if (settlement.kind === "Retry" || settlement.kind === "Unknown") return settlement;
+    endBlock(state);
     if (settlement.kind !== "Dead") return settlement;
     const { reason, message } = settlement.refusal;
     const code = cause instanceof ServiceError ? cause.serviceCode : undefined;
@@ -173,4 +184,9 @@ export class Writer {
 /** After a wave or a block, one record finds out whether it is over. */
 function isOnTrial({ wave, block }: MappingState): boolean {
   return wave.wave !== undefined || block !== undefined;
+}
+
+/** What the writer met is over; a mapping without a plan was blocked by its reader, which looks at it again. */
+function endBlock(state: MappingState): void {
+  if (state.plan !== undefined) state.block = undefined;
 }

@@ -45,6 +45,8 @@ export interface Pause {
   readonly message: string;
   /** Milliseconds since 1970. */
   readonly since: number;
+  /** The mapping's value of `replay` when it was paused: only another one ends the pause. */
+  readonly replay?: string;
 }
 
 /** One record as the reader found it. */

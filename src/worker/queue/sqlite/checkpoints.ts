@@ -17,6 +17,7 @@ const columns = [
   "pause_reason",
   "pause_message",
   "pause_since",
+  "pause_replay",
 ] as const;
 
 type Row = Record<string, SQLOutputValue>;
@@ -58,6 +59,7 @@ export class Checkpoints {
       pause?.reason ?? null,
       pause?.message ?? null,
       pause?.since ?? null,
+      pause?.replay ?? null,
     );
   }
 }
@@ -70,6 +72,7 @@ function checkpointOf(row: Row): Checkpoint {
   const snapshotNext = text(row["snapshot_next"]);
   const listingNext = text(row["listing_next"]);
   const reason = text(row["pause_reason"]);
+  const pauseReplay = text(row["pause_replay"]);
   return {
     mapping: String(row["mapping"]),
     mappingHash: String(row["mapping_hash"]),
@@ -90,7 +93,14 @@ function checkpointOf(row: Row): Checkpoint {
     ...(row["listing"] === 1 ? { listing: next(listingNext) } : {}),
     ...(reason === undefined
       ? {}
-      : { pause: { reason, message: text(row["pause_message"]) ?? "", since: Number(row["pause_since"]) } }),
+      : {
+          pause: {
+            reason,
+            message: text(row["pause_message"]) ?? "",
+            since: Number(row["pause_since"]),
+            ...(pauseReplay === undefined ? {} : { replay: pauseReplay }),
+          },
+        }),
   };
 }
 

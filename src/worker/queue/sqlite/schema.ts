@@ -2,7 +2,7 @@
  * The tables. A row carries the generation that made it, and a generation has one mapping hash (table `checkpoint`).
  * Payloads are in `pending` alone.
  */
-export const schemaVersion = 1;
+export const schemaVersion = 2;
 
 /** The oldest program that can still use a store of this version: going back by one version stays possible. */
 export const oldestReader = 1;
@@ -99,6 +99,12 @@ export const migrations: readonly string[] = [
     last_written_at INTEGER
   ) WITHOUT ROWID;
   ${["pending", "dead", "written"].map(counting).join("\n")}
+  `,
+  `
+  ALTER TABLE checkpoint ADD COLUMN pause_replay TEXT;
+  UPDATE checkpoint SET pause_replay = replay WHERE pause_reason IS NOT NULL;
+  -- Whose key it is; rows whose key is their id are found by that.
+  CREATE INDEX written_key ON written (mapping, target_key) WHERE target_key IS NOT NULL;
   `,
 ];
 

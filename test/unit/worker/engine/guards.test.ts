@@ -11,7 +11,7 @@ describe("the guard against waves of refusals", () => {
     const guard = new WaveGuard(3);
     expect([1, 2, 3, 4].map(() => guard.refused("A", "told of A"))).toEqual(["Bury", "Bury", "Hold", "Hold"]);
     expect(guard.wave).toBe("told of A");
-    guard.written();
+    guard.over();
     expect(guard.refused("A", "told of A")).toBe("Bury");
   });
 

@@ -64,9 +64,32 @@ describe("a replay", () => {
     expect(transitions.replay(transitions.swept(loading), { ...mapping, replay: "1" })).toBeUndefined();
   });
 
+  it("stays one when the delta link expires or the mapping is edited during it", () => {
+    const replaying = { ...incremental, replay: "1", snapshot: { purpose: "Replay", sweeping: false } } as const;
+    const again = { generation: 4, snapshot: { purpose: "Replay", sweeping: false } };
+    expect(transitions.readAgain(replaying)).toMatchObject(again);
+    expect(transitions.prepare(replaying, mappingHash(edited))).toMatchObject({ checkpoint: again });
+    const last = transitions.afterSnapshotPage(transitions.readAgain(replaying), { ...page, deltaLink: "delta-2" }, 9);
+    expect(last).toMatchObject({ snapshot: { sweeping: true }, delta: { link: "delta-2" } });
+  });
+
   it("ends without a sweep, and the delta goes on by its own link", () => {
     const replaying = { ...incremental, snapshot: { purpose: "Replay", sweeping: false } } as const;
     expect(transitions.afterSnapshotPage(replaying, { ...page, deltaLink: "delta-2" }, 9)).toEqual(incremental);
+  });
+});
+
+describe("a pause for deletions", () => {
+  const pause = { reason: "MassDeletion", message: "many", since: 1 };
+
+  it("ends with a value of replay that came after it, and not with the one that was there already", () => {
+    const asked = { ...mapping, replay: "repair" };
+    const paused = transitions.paused(incremental, asked, pause);
+    expect(transitions.isConsentedTo(paused, asked)).toBe(false);
+    expect(transitions.isConsentedTo(paused, { ...mapping, replay: "yes" })).toBe(true);
+    expect(transitions.isConsentedTo(paused, mapping)).toBe(false);
+    expect(transitions.isConsentedTo(transitions.paused(incremental, mapping, pause), asked)).toBe(true);
+    expect(transitions.isConsentedTo(incremental, asked)).toBe(false);
   });
 });
 
