@@ -21,6 +21,8 @@ export interface SandboxAnswer {
   readonly body: string;
   /** Rows that a read carried; for counters and for the cost model of the limits. */
   readonly rows?: number;
+  /** Rows read and written, where one request carried many operations; for the cost model of the limits. */
+  readonly operations?: number;
 }
 
 /** A single header's value; of several, the first. */

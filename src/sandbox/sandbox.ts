@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "../telemetry/log.ts";
 import { CampaignInstance } from "./campaign/instance.ts";
 import { CampaignService } from "./campaign/service.ts";
 import { standardResources } from "./campaign/standard-resources.ts";
+import { SandboxClock } from "./clock.ts";
 import { readContactsFile } from "./contacts-file.ts";
 import { sandboxControl } from "./control/control.ts";
 import type { SandboxControl } from "./control/interface.ts";
@@ -80,9 +80,11 @@ export async function startSandbox(options: Partial<SandboxOptions>, logger: Log
 async function createWorld(settings: SandboxOptions): Promise<SandboxWorld> {
   const { seed, now, contacts } = settings;
   const identity = (n: number) => guidOf(seed ^ 0x0196, n);
+  const clock = new SandboxClock(now);
   const organization = new Organization(
     { organizationId: identity(1), businessUnitId: identity(2), userId: identity(3) },
     now,
+    () => clock.now(),
   );
   const user = { id: organization.userId, cells: { fullname: "# Sandbox", domainname: "sandbox@example.com" } };
   organization.addTable(systemUserTable, listedRows([user]));
@@ -96,7 +98,8 @@ async function createWorld(settings: SandboxOptions): Promise<SandboxWorld> {
   }
   return {
     organization,
-    protection: new ServiceProtection(defaultProtection, { now, sleep: (milliseconds) => sleep(milliseconds) }),
+    clock,
+    protection: new ServiceProtection(defaultProtection, clock),
     instance: new CampaignInstance(standardResources(settings.keyField), now),
     faults: new Faults(),
     dataverse: sideState("dataverse", settings),

@@ -33,9 +33,11 @@ type DataverseControl = Pick<
   | "changeMany"
   | "expireDeltaTokens"
   | "setServiceProtection"
+  | "setOrganization"
+  | "setClock"
 >;
 
-export function dataverseControl({ organization, protection }: SandboxWorld): DataverseControl {
+export function dataverseControl({ organization, protection, clock }: SandboxWorld): DataverseControl {
   const known = (name: string): Table => {
     const table = organization.table(name);
     if (table !== undefined) return table;
@@ -94,6 +96,16 @@ export function dataverseControl({ organization, protection }: SandboxWorld): Da
       protection.reset();
       return protection.settings;
     },
+    setOrganization: async ({ expireChangeTrackingInDays, expireSubscriptionsInDays }) => {
+      const { schemaLog } = organization;
+      organization.expireChangeTrackingInDays = expireChangeTrackingInDays ?? organization.expireChangeTrackingInDays;
+      schemaLog.expireSubscriptionsInDays = expireSubscriptionsInDays ?? schemaLog.expireSubscriptionsInDays;
+      return {
+        expireChangeTrackingInDays: organization.expireChangeTrackingInDays,
+        expireSubscriptionsInDays: schemaLog.expireSubscriptionsInDays,
+      };
+    },
+    setClock: async (settings) => clock.set(settings),
   };
 }
 

@@ -46,6 +46,14 @@ export interface ControlRecord {
   readonly values: Readonly<Record<string, unknown>>;
 }
 
+/** Columns of the table `organization` that decide how long changes are kept. */
+interface OrganizationSettings {
+  /** Life of delta tokens; 7 at first. */
+  readonly expireChangeTrackingInDays: number;
+  /** Life of metadata's version stamps; 90 at first. */
+  readonly expireSubscriptionsInDays: number;
+}
+
 interface SandboxCounters {
   readonly dataverse: TrafficCounters;
   readonly campaign: TrafficCounters & { readonly engineCalls: number };
@@ -80,6 +88,10 @@ export interface SandboxControl {
   /** Refuses every delta token given out until now; of one table, or of all. */
   expireDeltaTokens(input: { table?: string }): Promise<void>;
   setServiceProtection(input: Partial<ProtectionSettings>): Promise<ProtectionSettings>;
+  /** Another number of days for subscriptions refuses every version stamp of metadata given out until now. */
+  setOrganization(input: Partial<OrganizationSettings>): Promise<OrganizationSettings>;
+  /** How fast limits, delta tokens and version stamps run out; what is left out stays. */
+  setClock(input: { factor?: number; advanceSeconds?: number }): Promise<void>;
 
   // Campaign
   resources(): Promise<readonly Resource[]>;

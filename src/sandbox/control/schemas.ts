@@ -28,6 +28,7 @@ const column = object({
   dateTimeBehavior: optional(oneOf(["UserLocal", "DateOnly", "TimeZoneIndependent"])),
   dateTimeFormat: optional(oneOf(["DateOnly", "DateAndTime"])),
   targets: optional(texts),
+  navigation: optional(Type.Record(Type.String(), object({ property: optional(text), collection: optional(text) }))),
   readOnly: optional(Type.Boolean()),
 });
 const table = object({
@@ -38,6 +39,7 @@ const table = object({
   changeTracking: Type.Boolean(),
   keys: Type.Array(texts),
   columns: Type.Array(column),
+  bulkMessages: optional(Type.Boolean()),
 });
 
 const plainField = {
@@ -105,6 +107,14 @@ export const inputSchemas: Readonly<Record<keyof SandboxControl, TSchema>> = {
     requestCostMilliseconds: optional(number),
     rowCostMilliseconds: optional(number),
     recommendedParallelism: optional(Type.Integer({ minimum: 1 })),
+  }),
+  setOrganization: object({
+    expireChangeTrackingInDays: optional(number),
+    expireSubscriptionsInDays: optional(number),
+  }),
+  setClock: object({
+    factor: optional(Type.Number({ exclusiveMinimum: 0 })),
+    advanceSeconds: optional(number),
   }),
   resources: none,
   addResource: object({ resource }),

@@ -1,4 +1,5 @@
 import type { CampaignInstance } from "../campaign/instance.ts";
+import type { SandboxClock } from "../clock.ts";
 import type { Traffic } from "../counters.ts";
 import type { Organization } from "../dataverse/organization.ts";
 import type { ServiceProtection } from "../dataverse/service-protection.ts";
@@ -15,6 +16,7 @@ export interface SideState {
 
 /** All that the sandbox holds. */
 export interface SandboxWorld {
+  readonly clock: SandboxClock;
   readonly organization: Organization;
   readonly protection: ServiceProtection;
   readonly instance: CampaignInstance;

@@ -86,8 +86,27 @@ export function optionRefusedWhenTracked(option: string): DataverseRefusal {
   return badRequest(`The "${option}" query parameter isn't supported when Change Tracking is enabled.`);
 }
 
-export function deltaTokenExpired(): DataverseRefusal {
+/** A delta token or a metadata version stamp. */
+export function versionStampExpired(): DataverseRefusal {
   return badRequest("Version stamp associated with the client has expired. Please perform a full sync.", "0x80044352");
+}
+
+/** Wording as the service gives it for a message that a table lacks. */
+export function noMessage(message: string, table: string): DataverseRefusal {
+  return badRequest(
+    `The '${message}' method does not support entities of type '${table}'. MessageProcessorCache returned MessageProcessor.Empty.`,
+    "0x80040800",
+  );
+}
+
+/** bulk-operations.md, "Contact With Ids = <guid> Do Not Exist" */
+export function noRows(table: string, ids: readonly string[]): DataverseRefusal {
+  return new DataverseRefusal(404, "0x80040217", `${table} With Ids = ${ids.join(", ")} Do Not Exist`);
+}
+
+/** bulk-operations.md, "Cannot insert duplicate key." */
+export function duplicateId(): DataverseRefusal {
+  return new DataverseRefusal(412, "0x80040237", "Cannot insert duplicate key.");
 }
 
 export function notInSandbox(what: string): DataverseRefusal {

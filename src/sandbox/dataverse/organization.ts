@@ -1,6 +1,7 @@
-import { deltaTokenExpired, keyTaken, noRow, noRowByKey } from "./errors.ts";
+import { keyTaken, noRow, noRowByKey, versionStampExpired } from "./errors.ts";
 import type { RowSource } from "./row-source.ts";
 import type { Cells, CellValue, Column, Table } from "./schema.ts";
+import { SchemaLog } from "./schema-log.ts";
 import { type Row, TableStore, VersionClock } from "./table-store.ts";
 
 interface TableEntry {
@@ -22,26 +23,33 @@ export class Organization {
   readonly businessUnitId: string;
   readonly userId: string;
   readonly clock = new VersionClock(firstVersion);
-  /** Grows with every change of the schema; the global metadata version. */
-  schemaVersion = 1;
+  /** What changed in the schema, and its version: the global metadata version. */
+  readonly schemaLog = new SchemaLog();
   /** Days that a delta token lives (organization.ExpireChangeTrackingInDays). */
   expireChangeTrackingInDays = 7;
   readonly #tables = new Map<string, TableEntry>();
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970, for the timestamps of data. */
   readonly now: () => number;
+  /** Milliseconds since 1970, for what runs out: delta tokens and version stamps. */
+  readonly expiryNow: () => number;
 
-  constructor(ids: { organizationId: string; businessUnitId: string; userId: string }, now: () => number) {
+  constructor(
+    ids: { organizationId: string; businessUnitId: string; userId: string },
+    now: () => number,
+    expiryNow: () => number,
+  ) {
     this.organizationId = ids.organizationId;
     this.businessUnitId = ids.businessUnitId;
     this.userId = ids.userId;
     this.now = now;
+    this.expiryNow = expiryNow;
   }
 
   addTable(schema: Table, source: RowSource): void {
     if (this.#tables.has(schema.name)) throw new RangeError(`table "${schema.name}" exists already`);
     const store = new TableStore(source, this.clock, this.now());
     this.#tables.set(schema.name, { schema, store, source, oldestToken: 0, keyIndexes: new Map() });
-    this.schemaVersion += 1;
+    this.schemaLog.record(undefined, schema);
   }
 
   tables(): readonly Table[] {
@@ -63,9 +71,10 @@ export class Organization {
   /** Replaces a table's columns or switches. Rows stay as they are; a column that is gone is no longer shown. */
   changeTable(table: string, change: Partial<Pick<Table, "columns" | "changeTracking" | "keys">>): void {
     const entry = this.#entry(table);
-    entry.schema = { ...entry.schema, ...change };
+    const before = entry.schema;
+    entry.schema = { ...before, ...change };
     entry.keyIndexes.clear();
-    this.schemaVersion += 1;
+    this.schemaLog.record(before, entry.schema);
   }
 
   /** Refuses every delta token of the table that was given out until now. */
@@ -76,7 +85,8 @@ export class Organization {
   /** @throws DataverseRefusal 0x80044352 */
   checkDeltaToken(table: string, version: number, issuedAt: number): void {
     const lifetime = this.expireChangeTrackingInDays * 86_400_000;
-    if (version < this.#entry(table).oldestToken || this.now() - issuedAt > lifetime) throw deltaTokenExpired();
+    const age = this.expiryNow() - issuedAt;
+    if (version < this.#entry(table).oldestToken || age > lifetime) throw versionStampExpired();
   }
 
   /** @throws DataverseRefusal when there is no such row */
@@ -120,6 +130,21 @@ export class Organization {
     if (!this.store(table).delete(id)) throw noRow(table, id);
   }
 
+  /** All of `work`'s writes, or none of them if it throws. Transactions do not nest. */
+  transaction<T>(work: () => T): T {
+    for (const { store } of this.#tables.values()) store.begin();
+    try {
+      const result = work();
+      for (const { store } of this.#tables.values()) store.commit();
+      return result;
+    } catch (error) {
+      for (const entry of this.#tables.values()) {
+        for (const { before, after } of entry.store.rollBack()) this.#reindex(entry, after, before);
+      }
+      throw error;
+    }
+  }
+
   /** The name to show for a lookup's target. */
   nameOf(table: string, id: string): string | undefined {
     const entry = this.#tables.get(table);
@@ -128,7 +153,8 @@ export class Organization {
   }
 
   #write(table: string, id: string, cells: Cells, known: Row | undefined): Row {
-    const { schema, store, keyIndexes } = this.#entry(table);
+    const entry = this.#entry(table);
+    const { schema, store } = entry;
     const complete = table === "contact" ? { ...cells, fullname: fullName(cells) } : cells;
     for (const columns of schema.keys) {
       const key = keyValues(columns, complete);
@@ -137,14 +163,19 @@ export class Organization {
       if (holder !== undefined && holder !== id) throw keyTaken(columns);
     }
     const row = store.put(id, complete, this.now());
+    this.#reindex(entry, known, row);
+    return row;
+  }
+
+  /** Keeps the indexes of alternate keys true when a row changes from one state to another. */
+  #reindex({ keyIndexes }: TableEntry, from: Row | undefined, to: Row | undefined): void {
     for (const [name, index] of keyIndexes) {
       const columns = name.split(",");
-      const old = known === undefined ? undefined : keyValues(columns, known.cells);
-      if (old !== undefined) index.delete(old.join(separator));
-      const key = keyValues(columns, complete);
-      if (key !== undefined) index.set(key.join(separator), id);
+      const old = from === undefined ? undefined : keyValues(columns, from.cells);
+      if (old !== undefined && index.get(old.join(separator)) === from?.id) index.delete(old.join(separator));
+      const key = to === undefined ? undefined : keyValues(columns, to.cells);
+      if (key !== undefined && to !== undefined) index.set(key.join(separator), to.id);
     }
-    return row;
   }
 
   #withDefaults(table: string, cells: Cells): Cells {

@@ -50,18 +50,35 @@ function decodeTwice(text: string): string {
   }
 }
 
-/** A delta token as in use-change-tracking-synchronize-data-external-systems.md: `919042!08/22/2017 08:10:44`, encoded. */
+/** A delta token as in use-change-tracking-synchronize-data-external-systems.md: a version stamp, encoded. */
 export function deltaToken(version: number, issuedAt: number): string {
-  const iso = new Date(issuedAt).toISOString();
-  const date = `${iso.slice(5, 7)}/${iso.slice(8, 10)}/${iso.slice(0, 4)} ${iso.slice(11, 19)}`;
-  return encodeURIComponent(`${version}!${date}`).replace(/[!]/g, "%21");
+  return encodeURIComponent(versionStamp(version, issuedAt)).replace(/[!]/g, "%21");
 }
 
 /** @throws DataverseRefusal when it is none of ours */
-export function parseDeltaToken(token: string): { version: number; issuedAt: number } {
-  const match = /^(\d+)!(\d{2})\/(\d{2})\/(\d{4}) (\d{2}:\d{2}:\d{2})$/.exec(token);
-  if (match === null)
+export function parseDeltaToken(token: string): VersionStamp {
+  const stamp = parseVersionStamp(token);
+  if (stamp === undefined)
     throw badRequest("The delta token is not valid: follow @odata.deltaLink exactly as it was returned.");
+  return stamp;
+}
+
+interface VersionStamp {
+  readonly version: number;
+  /** Milliseconds since 1970. */
+  readonly issuedAt: number;
+}
+
+/** `919042!08/22/2017 08:10:44`, as delta tokens and metadata's ServerVersionStamp (query-schema-definitions.md) are written. */
+export function versionStamp(version: number, issuedAt: number): string {
+  const iso = new Date(issuedAt).toISOString();
+  return `${version}!${iso.slice(5, 7)}/${iso.slice(8, 10)}/${iso.slice(0, 4)} ${iso.slice(11, 19)}`;
+}
+
+/** undefined for what is no version stamp. */
+export function parseVersionStamp(text: string): VersionStamp | undefined {
+  const match = /^(\d+)!(\d{2})\/(\d{2})\/(\d{4}) (\d{2}:\d{2}:\d{2})$/.exec(text);
+  if (match === null) return undefined;
   const [, version, month, day, year, time] = match;
   return { version: Number(version), issuedAt: Date.parse(`${year}-${month}-${day}T${time}Z`) };
 }

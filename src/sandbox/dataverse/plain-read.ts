@@ -12,13 +12,17 @@ import type { Row } from "./table-store.ts";
 const knownOptions = ["$select", "$filter", "$orderby", "$top", "$count", "$skiptoken"];
 const countAnnotation = "Microsoft.Dynamics.CRM.totalrecordcount";
 
-/** A page of an ordinary query. Sources: webapi/query/page-results.md, order-rows.md, filter-rows.md, count-rows.md. */
+/**
+ * A page of an ordinary query. Sources: webapi/query/page-results.md, order-rows.md, filter-rows.md, count-rows.md.
+ * @param among the rows that are asked at all; beyond the first page all of them are
+ */
 export function readPlain(
   organization: Organization,
   table: Table,
   request: SandboxRequest,
   preferences: Preferences,
   cookie: PageCookie | undefined,
+  among: Predicate<Row> = () => true,
 ): CollectionPage {
   checkOptions(request);
   const selection = parseSelect(table, request.query.get("$select"));
@@ -26,7 +30,7 @@ export function readPlain(
   const offset = cookie?.after ?? 0;
   const limit = preferences.maxPageSize === undefined ? topOf(request) : undefined;
   const wanted = Math.min(size, limit ?? size);
-  const { rows, more, nextOffset } = matchingRows(organization, table, request, offset, wanted);
+  const { rows, more, nextOffset } = matchingRows(organization, table, request, offset, wanted, among);
   const json: Record<string, unknown> = { "@odata.context": contextUrl(request, table, selection, "") };
   addCount(json, organization, table, request, preferences);
   json["value"] = rows.map((row) => rowJson(organization, table, row, selection, preferences));
@@ -82,9 +86,11 @@ function matchingRows(
   request: SandboxRequest,
   offset: number,
   wanted: number,
+  among: Predicate<Row>,
 ): Match {
   const filter = request.query.get("$filter");
-  const matches = filter === null ? () => true : filterOf(organization, table, filter);
+  const filtered = filter === null ? () => true : filterOf(organization, table, filter);
+  const matches: Predicate<Row> = (row) => among(row) && filtered(row);
   const order = request.query.get("$orderby");
   if (order !== null) {
     const all = [...organization.store(table.name).scan(0)].filter(matches);

@@ -3,6 +3,8 @@ export interface Preferences {
   readonly maxPageSize: number | undefined;
   readonly trackChanges: boolean;
   readonly returnRepresentation: boolean;
+  /** `$batch`: go on after an error. */
+  readonly continueOnError: boolean;
   /** Whether an annotation, by its full name, was asked for. */
   readonly annotates: (annotation: string) => boolean;
   /** What goes into `Preference-Applied`. */
@@ -18,12 +20,14 @@ export function parsePreferences(header: string | undefined): Preferences {
   let maxPageSize: number | undefined;
   let trackChanges = false;
   let returnRepresentation = false;
+  let continueOnError = false;
   let patterns: readonly string[] = [];
   for (const part of splitOutsideQuotes(header ?? "")) {
     const [name = "", value = ""] = part.split(/=(.*)/s).map((text) => text.trim());
     const plain = value.replace(/^"|"$/g, "");
     if (name === "odata.maxpagesize" && /^\d+$/.test(plain)) maxPageSize = Number(plain);
     else if (name === "odata.track-changes") trackChanges = true;
+    else if (name === "odata.continue-on-error") continueOnError = plain !== "false";
     else if (name === "return" && plain === "representation") returnRepresentation = true;
     else if (name === "odata.include-annotations") patterns = plain.split(",").map((text) => text.trim());
     else continue;
@@ -33,7 +37,7 @@ export function parsePreferences(header: string | undefined): Preferences {
     patterns.some((pattern) =>
       pattern.endsWith("*") ? annotation.startsWith(pattern.slice(0, -1)) : pattern === annotation,
     );
-  return { maxPageSize, trackChanges, returnRepresentation, annotates, applied };
+  return { maxPageSize, trackChanges, returnRepresentation, continueOnError, annotates, applied };
 }
 
 function splitOutsideQuotes(text: string): string[] {

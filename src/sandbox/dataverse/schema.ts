@@ -26,6 +26,13 @@ export interface Choice {
   readonly label: string;
 }
 
+interface Navigation {
+  /** From the row to its target: `regardingobjectid_account_task`. */
+  readonly property?: string;
+  /** From the target to the rows that point at it: `Account_Tasks`. */
+  readonly collection?: string;
+}
+
 export interface Column {
   /** Logical name, lower case. */
   readonly name: string;
@@ -40,6 +47,8 @@ export interface Column {
   readonly dateTimeFormat?: "DateOnly" | "DateAndTime";
   /** Lookup, Customer, Owner: logical names of tables. */
   readonly targets?: readonly string[];
+  /** Lookup: the navigation properties of a target where they are not the usual ones. */
+  readonly navigation?: Readonly<Record<string, Navigation>>;
   /** The service sets it; a write that names it is ignored or refused as Dataverse does. */
   readonly readOnly?: boolean;
 }
@@ -54,6 +63,8 @@ export interface Table {
   /** Alternate keys: each a list of column names. */
   readonly keys: readonly (readonly string[])[];
   readonly columns: readonly Column[];
+  /** Whether it has CreateMultiple, UpdateMultiple and UpsertMultiple; it has when left out (bulk-operations.md, Availability). */
+  readonly bulkMessages?: boolean;
 }
 
 interface LookupValue {
@@ -78,5 +89,7 @@ export function propertyOf(column: Column): string {
 
 /** The single-valued navigation property for one target: `parentcustomerid_account`, or the bare name with one target. */
 export function navigationProperty(column: Column, target: string): string {
+  const named = column.navigation?.[target]?.property;
+  if (named !== undefined) return named;
   return (column.targets?.length ?? 1) > 1 && column.type !== "Owner" ? `${column.name}_${target}` : column.name;
 }

@@ -42,9 +42,13 @@ interface Usage {
   pushes: number;
 }
 
+/** Time that may run faster than the machine's. Windows and costs are counted in it. */
 export interface ProtectionClock {
+  /** Milliseconds. */
   now(): number;
   sleep(milliseconds: number): Promise<void>;
+  /** How many of its seconds pass in one real second. */
+  readonly factor: number;
 }
 
 /** Counts each user's calls in a sliding window and refuses what goes beyond. */
@@ -67,19 +71,20 @@ export class ServiceProtection {
   async run(user: string, call: () => Promise<SandboxAnswer>): Promise<SandboxAnswer> {
     const usage = this.#usage(user);
     if (this.settings.enabled) this.#admit(usage);
-    const started = this.#clock.now();
+    const started = performance.now();
     usage.inFlight += 1;
     const spent = this.#current(usage);
     spent.requests += 1;
     try {
       const answer = await call();
+      spent.milliseconds += performance.now() - started;
       const { requestCostMilliseconds, rowCostMilliseconds } = this.settings;
-      const cost = requestCostMilliseconds + rowCostMilliseconds * (answer.rows ?? 1);
+      const cost = requestCostMilliseconds + rowCostMilliseconds * (answer.operations ?? answer.rows ?? 1);
       if (cost > 0) await this.#clock.sleep(cost);
+      spent.milliseconds += cost;
       return { ...answer, headers: { ...answer.headers, ...this.#hints(usage) } };
     } finally {
       usage.inFlight -= 1;
-      spent.milliseconds += this.#clock.now() - started;
     }
   }
 
@@ -87,7 +92,11 @@ export class ServiceProtection {
     const { requests, executionSeconds, concurrentRequests, windowSeconds } = this.settings;
     const now = this.#clock.now();
     if (usage.inFlight >= concurrentRequests) {
-      throw refusal("0x80072326", `Number of concurrent requests exceeded the limit of ${concurrentRequests}.`, 1);
+      throw refusal(
+        "0x80072326",
+        `Number of concurrent requests exceeded the limit of ${concurrentRequests}.`,
+        this.#realSeconds(1),
+      );
     }
     const total = this.#total(usage);
     const overRequests = total.requests >= requests;
@@ -120,7 +129,12 @@ export class ServiceProtection {
     const fresh = now + Math.min(untilRoom, 30) * 1000;
     const pushed = usage.blockedUntil + Math.min(usage.pushes, 10) * 100;
     usage.blockedUntil = Math.min(now + windowSeconds * 1000, wasBlocked ? pushed : fresh);
-    return Math.max(1, Math.ceil((usage.blockedUntil - now) / 1000));
+    return this.#realSeconds((usage.blockedUntil - now) / 1000);
+  }
+
+  /** What a caller has to wait, in whole seconds of the machine: Retry-After knows no others. */
+  #realSeconds(seconds: number): number {
+    return Math.max(1, Math.ceil(seconds / this.#clock.factor));
   }
 
   #hints(usage: Usage): Record<string, string> {

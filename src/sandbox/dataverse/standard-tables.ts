@@ -142,6 +142,7 @@ export const systemUserTable: Table = {
   primaryId: "systemuserid",
   primaryName: "fullname",
   changeTracking: false,
+  bulkMessages: false,
   keys: [],
   columns: [...systemColumns("systemuser"), text("fullname", "Full Name", 200), text("domainname", "User Name", 1024)],
 };

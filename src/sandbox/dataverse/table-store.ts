@@ -46,6 +46,18 @@ interface Change {
   readonly deleted: boolean;
 }
 
+/** What one write of a transaction did to one row; undefined: the row was not there. */
+export interface UndoneWrite {
+  readonly before: Row | undefined;
+  readonly after: Row | undefined;
+}
+
+interface Journal {
+  readonly logLength: number;
+  readonly superseded: number;
+  readonly writes: UndoneWrite[];
+}
+
 /** What changed after `after`, up to and including `until`. */
 export interface Changes {
   /** In order of version; each row as it is now. */
@@ -70,6 +82,7 @@ export class TableStore {
   #log: Change[] = [];
   #superseded = 0;
   #count: number;
+  #journal: Journal | undefined;
 
   constructor(source: RowSource, clock: VersionClock, sourceTime: number) {
     this.#source = source;
@@ -113,6 +126,7 @@ export class TableStore {
     };
     this.#rows.set(id, row);
     this.#record({ version, id, deleted: false }, known !== undefined);
+    this.#journal?.writes.push({ before: known, after: row });
     return row;
   }
 
@@ -124,7 +138,43 @@ export class TableStore {
     this.#rows.delete(id);
     this.#count -= 1;
     this.#record({ version: this.#clock.next(), id, deleted: true }, true);
+    this.#journal?.writes.push({ before: known, after: undefined });
     return true;
+  }
+
+  /** From here on writes can be taken back, until `commit` or `rollBack`. */
+  begin(): void {
+    this.#journal = { logLength: this.#log.length, superseded: this.#superseded, writes: [] };
+  }
+
+  commit(): void {
+    this.#journal = undefined;
+    this.#compact();
+  }
+
+  /** Takes back every write since `begin`, and tells them, newest first. Versions stay spent, as in SQL Server. */
+  rollBack(): readonly UndoneWrite[] {
+    const journal = this.#journal;
+    if (journal === undefined) return [];
+    this.#journal = undefined;
+    const undone = journal.writes.toReversed();
+    for (const { before, after } of undone) this.#undo(before, after);
+    this.#log.length = journal.logLength;
+    this.#superseded = journal.superseded;
+    return undone;
+  }
+
+  #undo(before: Row | undefined, after: Row | undefined): void {
+    if (after === undefined) this.#count += 1;
+    else this.#rows.delete(after.id);
+    if (before === undefined) {
+      this.#appended.pop();
+      this.#count -= 1;
+    } else if (before.bornVersion === 0 && before.version === this.#sourceVersion + before.position) {
+      this.#left[before.position] = 0;
+    } else {
+      this.#rows.set(before.id, before);
+    }
   }
 
   /** Live rows that are not as the source has them. */
@@ -189,10 +239,14 @@ export class TableStore {
   #record(change: Change, supersedes: boolean): void {
     this.#log.push(change);
     if (supersedes) this.#superseded += 1;
-    if (this.#superseded > 100_000 && this.#superseded * 2 > this.#log.length) {
-      this.#log = this.#log.filter((old) => old.deleted || this.#rows.get(old.id)?.version === old.version);
-      this.#superseded = 0;
-    }
+    this.#compact();
+  }
+
+  /** Drops what newer changes replaced; never within a transaction, which may bring the older ones back. */
+  #compact(): void {
+    if (this.#journal !== undefined || this.#superseded <= 100_000 || this.#superseded * 2 <= this.#log.length) return;
+    this.#log = this.#log.filter((old) => old.deleted || this.#rows.get(old.id)?.version === old.version);
+    this.#superseded = 0;
   }
 
   #firstAfter(version: number): number {

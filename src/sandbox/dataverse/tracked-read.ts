@@ -67,7 +67,14 @@ export function countDelta(organization: Organization, table: Table, request: Sa
 
 function startOf(organization: Organization, kind: "snapshot" | "delta", since: number): PageCookie {
   const version = organization.clock.last;
-  return { kind, page: 1, after: kind === "delta" ? since : 0, start: version, startedAt: organization.now(), since };
+  return {
+    kind,
+    page: 1,
+    after: kind === "delta" ? since : 0,
+    start: version,
+    startedAt: organization.expiryNow(),
+    since,
+  };
 }
 
 function sinceToken(organization: Organization, table: Table, request: SandboxRequest): number {

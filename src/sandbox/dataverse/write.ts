@@ -18,24 +18,40 @@ export interface Written {
   readonly created: boolean;
 }
 
-export function createRow(organization: Organization, table: Table, request: SandboxRequest): Written {
-  const cells = readPayload(organization, table, request.body);
+/** A request's body, or one of the `Targets` of a bulk message. */
+export type Payload = Readonly<Record<string, unknown>>;
+
+export function createRow(organization: Organization, table: Table, payload: Payload): Written {
+  const cells = readPayload(organization, table, payload);
   const id = cells[table.primaryId];
   const chosen = typeof id === "string" ? id : randomUUID();
   if (organization.store(table.name).get(chosen) !== undefined) throw rowExists();
   return { row: organization.insert(table.name, chosen, withoutId(table, cells)), created: true };
 }
 
-/** PATCH is an upsert unless `If-Match` or `If-None-Match` limits it. */
+/** PATCH: an upsert unless `If-Match` or `If-None-Match` limits it. */
 export function patchRow(
   organization: Organization,
   table: Table,
   address: RowAddress,
   request: SandboxRequest,
 ): Written {
-  const cells = readPayload(organization, table, request.body);
+  const payload = parseObject(table, request.body);
+  checkConditions(organization, table, address, resolveAddress(organization, table, address), request);
+  return upsertRow(organization, table, address, payload);
+}
+
+/** PUT or DELETE of one property: `contacts(id)/fax` (update-delete-entities-using-web-api.md). The row must exist. */
+export function updateRow(organization: Organization, table: Table, address: RowAddress, payload: Payload): Written {
   const id = resolveAddress(organization, table, address);
-  checkConditions(organization, table, address, id, request);
+  if (id === undefined) throw missing(table, address);
+  const cells = withoutId(table, readPayload(organization, table, payload));
+  return { row: organization.update(table.name, id, cells), created: false };
+}
+
+export function upsertRow(organization: Organization, table: Table, address: RowAddress, payload: Payload): Written {
+  const cells = readPayload(organization, table, payload);
+  const id = resolveAddress(organization, table, address);
   if (id !== undefined) return { row: organization.update(table.name, id, withoutId(table, cells)), created: false };
   const keyed = address.kind === "key" ? { ...cells, ...keyCells(address) } : cells;
   const chosen = address.kind === "id" ? address.id : randomUUID();
@@ -85,8 +101,7 @@ function keyCells(address: RowAddress & { kind: "key" }): Cells {
 }
 
 /** The body's cells by column. @throws DataverseRefusal for what is no property, or no value of its type */
-function readPayload(organization: Organization, table: Table, body: string): Cells {
-  const payload = parseObject(table, body);
+function readPayload(organization: Organization, table: Table, payload: Payload): Cells {
   const cells: Record<string, CellValue> = {};
   for (const [property, value] of Object.entries(payload)) {
     if (property.endsWith("@odata.bind")) {
@@ -156,7 +171,8 @@ function bindTarget(
   return { table: target.name, id };
 }
 
-function parseObject(table: Table, body: string): Record<string, unknown> {
+/** @throws DataverseRefusal for what is not one JSON object */
+export function parseObject(table: Table, body: string): Payload {
   let payload: unknown;
   try {
     payload = JSON.parse(body);

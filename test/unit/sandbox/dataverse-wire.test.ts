@@ -247,8 +247,4 @@ describe("the Web API", () => {
     expect(await stamp("contacts?$top=1")).not.toBe(before);
     expect((await caller.call("GET", "contacts?$top=1")).json).not.toHaveProperty([`@${annotation}`]);
   });
-
-  it("says that it has no $batch", async () => {
-    expect((await caller.call("POST", "$batch", { body: "x" })).status).toBe(501);
-  });
 });

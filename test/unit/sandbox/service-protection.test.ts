@@ -15,6 +15,7 @@ function service(settings: Partial<ProtectionSettings>) {
     { ...defaultProtection, enabled: true, ...settings },
     {
       now: () => time.now,
+      factor: 1,
       sleep: async (milliseconds) => {
         time.now += milliseconds;
       },
