@@ -1,8 +1,8 @@
 /**
  * `StoreTooNew`: a newer version wrote it. `StoreBelongsToAnother`: another organisation, instance or workflow.
- * `StoreUnreadable`: it is no store, or broken. All three need a person.
+ * `StoreUnreadable`: it is no store, or broken. `StoreFull`: its volume has no room. All need a person.
  */
-export type StoreErrorCode = "StoreTooNew" | "StoreBelongsToAnother" | "StoreUnreadable";
+export type StoreErrorCode = "StoreTooNew" | "StoreBelongsToAnother" | "StoreUnreadable" | "StoreFull";
 
 /** The store is there and cannot be used until somebody does something. */
 export class StoreError extends Error {

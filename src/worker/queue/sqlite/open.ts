@@ -5,6 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../../../telemetry/log.ts";
 import { StoreError } from "../errors.ts";
+import { resultCode, sqlite } from "./result-codes.ts";
 import { applicationId, migrations, oldestReader, schemaVersion } from "./schema.ts";
 
 const databaseFile = "queue.db";
@@ -58,7 +59,7 @@ function tryOpen(path: string): DatabaseSync | undefined {
     return database;
   } catch (error) {
     database?.close();
-    switch (sqliteCode(error)) {
+    switch (resultCode(error)) {
       case sqlite.busy:
       case sqlite.locked:
         return undefined;
@@ -78,14 +79,6 @@ function cannotOpen(path: string, cause: unknown): Error {
   const why = cause instanceof Error ? cause.message : String(cause);
   const remedy = "check that the volume is mounted, has room, and may be written by this user";
   return new Error(`the queue's store ${path} cannot be opened (${why}): ${remedy}`, { cause });
-}
-
-/** Result codes: https://www.sqlite.org/rescode.html */
-const sqlite = { busy: 5, locked: 6, corrupt: 11, notADatabase: 26 } as const;
-
-function sqliteCode(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return undefined;
-  return error.errcode & 0xff; // The low byte is the primary code.
 }
 
 function migrate(database: DatabaseSync): void {

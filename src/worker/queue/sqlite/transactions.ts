@@ -1,4 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
+import { StoreError } from "../errors.ts";
+import { resultCode, sqlite } from "./result-codes.ts";
 
 interface Waiting {
   readonly work: () => unknown;
@@ -33,8 +35,13 @@ export class Transactions {
   /** Overwrites what the log still has of deleted rows. Does nothing when nothing was written since the last time. */
   truncateLog(): void {
     if (!this.#dirty || this.#closed) return;
-    this.#dirty = false;
-    this.#database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    try {
+      this.#database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+      this.#dirty = false;
+    } catch (error) {
+      // What was committed stays in the log; the next commit says that there is no room.
+      if (resultCode(error) !== sqlite.full) throw error;
+    }
   }
 
   /** Commits what waits, and takes nothing more. */
@@ -56,11 +63,21 @@ export class Transactions {
       this.#database.exec("COMMIT");
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
-      for (const { reject } of group) reject(error);
+      const told = resultCode(error) === sqlite.full ? storeFull(error) : error;
+      for (const { reject } of group) reject(told);
       return;
     }
     group.forEach(({ resolve }, index) => {
       resolve(results[index]);
     });
   }
+}
+
+function storeFull(cause: unknown): StoreError {
+  const remedy = "raise queue.volume.size (its storage class must allow volumes to grow), then restart";
+  return new StoreError(
+    "StoreFull",
+    `the queue's volume has no room: ${remedy}. Nothing that was queued is lost`,
+    cause,
+  );
 }
