@@ -74,7 +74,7 @@ export class Intake {
     );
   }
 
-  commit(page: PageCommit, now: number): PageResult {
+  commit(page: PageCommit, now: number, wallNow: number): PageResult {
     const { mapping } = page.checkpoint;
     this.#checkpoints.put(page.checkpoint);
     const counts = this.#counts.get(mapping);
@@ -85,7 +85,7 @@ export class Intake {
     for (const incoming of page.records) {
       const known = this.#knownOf(mapping, incoming.id, ask);
       const decision = coalesce(incoming, known, reading);
-      this.#apply(decision, incoming, known, page, now);
+      this.#apply(decision, incoming, known, page, now, wallNow);
       if (decision.kind === "Bury") ask.dead = true;
       if (decision.kind === "Put" || decision.kind === "Bury") taken += 1;
     }
@@ -112,7 +112,7 @@ export class Intake {
     };
   }
 
-  #apply(decision: Decision, incoming: Incoming, known: Known, page: PageCommit, now: number): void {
+  #apply(decision: Decision, incoming: Incoming, known: Known, page: PageCommit, now: number, wallNow: number) {
     const { mapping, generation } = page.checkpoint;
     const { id } = incoming;
     if (incoming.kind !== "Delete" && known.seen !== undefined && known.seen < generation) {
@@ -139,7 +139,7 @@ export class Intake {
         if (known.seq !== undefined) this.#drop.run(known.seq);
         const { reason, message } = decision.refusal;
         const version = incoming.kind === "Delete" ? null : incoming.version;
-        this.#bury.run(mapping, id, version, generation, reason, message, now);
+        this.#bury.run(mapping, id, version, generation, reason, message, wallNow);
       }
     }
   }

@@ -16,6 +16,7 @@ import type {
 import { Checkpoints } from "./checkpoints.ts";
 import { heldUntil, Intake } from "./intake.ts";
 import { openDatabase } from "./open.ts";
+import { StoreClock } from "./store-clock.ts";
 import { Transactions } from "./transactions.ts";
 import { Turns } from "./turns.ts";
 
@@ -40,7 +41,9 @@ export async function openSqliteQueue(options: SqliteQueueOptions, signal: Abort
 
 class SqliteQueue implements Queue {
   readonly #database: DatabaseSync;
-  readonly #now: () => number;
+  /** For what people see, and for its retention. */
+  readonly #wall: () => number;
+  readonly #clock: StoreClock;
   readonly #transactions: Transactions;
   readonly #checkpoints: Checkpoints;
   readonly #intake: Intake;
@@ -49,17 +52,20 @@ class SqliteQueue implements Queue {
   readonly #truncation: NodeJS.Timeout;
   readonly #counts;
 
-  constructor(database: DatabaseSync, now: () => number) {
+  constructor(database: DatabaseSync, wall: () => number) {
     this.#database = database;
-    this.#now = now;
+    this.#wall = wall;
+    this.#clock = new StoreClock(wall, database);
     this.#fingerprintKey = Buffer.from(this.#meta("fingerprint_key") ?? "", "base64");
     this.#transactions = new Transactions(database);
     this.#checkpoints = new Checkpoints(database);
     this.#intake = new Intake(database, this.#checkpoints);
     this.#turns = new Turns(database, (text) => this.fingerprint(text));
     this.#counts = database.prepare("SELECT * FROM counters");
-    // The store is this process's alone: what an earlier one had leased without beginning a call is due again.
-    database.exec("UPDATE pending SET token = NULL, ready_at = first_read_at WHERE token IS NOT NULL AND begun = 0");
+    // The store is this process's alone: what an earlier one had leased or put off without a call under way is due.
+    database.exec(
+      "UPDATE pending SET token = NULL, ready_at = first_read_at WHERE begun = 0 AND ready_at <> first_read_at",
+    );
     this.#truncation = setInterval(() => this.#transactions.truncateLog(), truncateLogEveryMs);
     this.#truncation.unref();
   }
@@ -115,7 +121,7 @@ class SqliteQueue implements Queue {
   }
 
   commitPage(page: PageCommit): Promise<PageResult> {
-    return this.#transactions.run(() => this.#intake.commit(page, this.#now()));
+    return this.#transactions.run(() => this.#intake.commit(page, this.#clock.now(), this.#wall()));
   }
 
   commitListing(checkpoint: Checkpoint, targetKeys: readonly string[]): Promise<void> {
@@ -148,7 +154,7 @@ class SqliteQueue implements Queue {
 
   sweep(mapping: string, generation: number, remove: boolean, limit: number): Promise<number> {
     return this.#transactions.run(() => {
-      const now = this.#now();
+      const now = this.#clock.now();
       this.#database.prepare("DELETE FROM dead WHERE mapping = ? AND generation < ?").run(mapping, generation);
       const ids = this.#database
         .prepare("SELECT id FROM written WHERE mapping = ? AND seen < ? LIMIT ?")
@@ -172,15 +178,15 @@ class SqliteQueue implements Queue {
   }
 
   lease(mapping: string, limit: number, leaseMs: number): Promise<readonly LeasedRecord[]> {
-    return this.#transactions.run(() => this.#turns.lease(mapping, limit, leaseMs, this.#now()));
+    return this.#transactions.run(() => this.#turns.lease(mapping, limit, leaseMs, this.#clock.now()));
   }
 
   begin(record: LeasedRecord, written: WrittenRecord, leaseMs: number): Promise<boolean> {
-    return this.#transactions.run(() => this.#turns.begin(record, written, leaseMs, this.#now()));
+    return this.#transactions.run(() => this.#turns.begin(record, written, leaseMs, this.#clock.now()));
   }
 
   settle(record: LeasedRecord, settlement: Settlement): Promise<void> {
-    return this.#transactions.run(() => this.#turns.settle(record, settlement, this.#now()));
+    return this.#transactions.run(() => this.#turns.settle(record, settlement, this.#clock.now(), this.#wall()));
   }
 
   giveBack(records: readonly LeasedRecord[]): Promise<void> {
@@ -208,7 +214,7 @@ class SqliteQueue implements Queue {
 
   forgetRefusals(olderThanMs: number): Promise<number> {
     const forget = this.#database.prepare("DELETE FROM dead WHERE refused_at < ?");
-    return this.#transactions.run(() => Number(forget.run(this.#now() - olderThanMs).changes));
+    return this.#transactions.run(() => Number(forget.run(this.#wall() - olderThanMs).changes));
   }
 
   fingerprint(text: string): string {

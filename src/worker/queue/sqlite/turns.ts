@@ -91,7 +91,7 @@ export class Turns {
     return true;
   }
 
-  settle(record: LeasedRecord, settlement: Settlement, now: number): void {
+  settle(record: LeasedRecord, settlement: Settlement, now: number, wallNow: number): void {
     const { mapping, id, ticket } = record;
     const row = this.#mine.get(ticket.seq, ticket.token);
     if (row === undefined) return; // The lease is over, or the mapping was dropped: what is known stays as it is.
@@ -100,11 +100,11 @@ export class Turns {
     switch (settlement.kind) {
       case "Written":
         this.#put(record, settlement.written);
-        if (settlement.sent) this.#sent.run(now, mapping);
+        if (settlement.sent) this.#sent.run(wallNow, mapping);
         break;
       case "Removed":
         this.#dropWritten.run(mapping, id);
-        if (settlement.sent) this.#sent.run(now, mapping);
+        if (settlement.sent) this.#sent.run(wallNow, mapping);
         break;
       case "Left":
         this.#depart.run(settlement.version, mapping, id);
@@ -125,7 +125,7 @@ export class Turns {
         if (isNewest) {
           const { reason, message } = settlement.refusal;
           const version = settlement.version ?? record.version ?? null;
-          this.#bury.run(mapping, id, version, record.generation, reason, message, now);
+          this.#bury.run(mapping, id, version, record.generation, reason, message, wallNow);
         }
         break;
     }

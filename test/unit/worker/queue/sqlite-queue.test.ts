@@ -93,6 +93,24 @@ describe("the queue on SQLite", () => {
     expect(await queue.lease("contact", 1, leaseMs)).toHaveLength(1);
   });
 
+  it("goes on when the machine's clock is set back, and lets no lease end sooner, now or after a restart", async () => {
+    const queue = await open();
+    await commit(queue, [upsert("a", 1n), upsert("b", 1n)]);
+    const [a] = await queue.lease("contact", 1, leaseMs);
+    if (a === undefined) throw new Error("nothing is due");
+    await queue.begin(a, known(a), leaseMs);
+    now -= 3_600_000;
+    expect((await queue.lease("contact", 9, leaseMs)).map(({ id }) => id)).toEqual(["b"]);
+    await queue.close();
+    now -= 3_600_000;
+    const next = await open();
+    expect((await next.lease("contact", 9, leaseMs)).map(({ id }) => id)).toEqual(["b"]);
+    now += leaseMs - 1;
+    expect(await next.lease("contact", 9, leaseMs)).toEqual([]);
+    now += 1;
+    expect(await next.lease("contact", 9, leaseMs)).toHaveLength(2);
+  });
+
   it("keeps a version that came while an older one was being written, and knows what was written", async () => {
     const queue = await open();
     await commit(queue, [upsert("a", 1n)]);
