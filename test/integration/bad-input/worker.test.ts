@@ -194,7 +194,7 @@ describe("a worker ends and says why", () => {
   test.skipIf(process.getuid?.() !== 0)("with a volume that becomes full", async () => {
     const folder = ground.path("state");
     mkdirSync(folder);
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=300k", "tmpfs", folder]);
+    execFileSync("/bin/mount", ["-t", "tmpfs", "-o", "size=300k", "tmpfs", folder]);
     try {
       const ended = await ground.start().ended;
       expect(ended.code, ended.output).toBe(cannotRecover);
@@ -202,7 +202,7 @@ describe("a worker ends and says why", () => {
         "the queue's volume has no room: raise queue.volume.size (its storage class must allow volumes to grow), then restart. Nothing that was queued is lost";
       expect(ground.lastWords()).toMatchObject({ reason: "StoreFull", message });
     } finally {
-      execFileSync("umount", [folder]);
+      execFileSync("/bin/umount", [folder]);
     }
   });
 
