@@ -1,7 +1,7 @@
 /**
  * One record's turn: from a lease to its settlement.
  *
- * Always: `begin` is on disk before each write leaves, with a lease of that call's own; only a definite answer changes what is known as written; a write whose
+ * Always: `begin` is on disk before a write leaves; only a definite answer changes what is known as written; a write whose
  * outcome is not known is settled as such, and the store keeps the key out until it can no longer land.
  */
 import type { IngressMapping } from "../../api/integration-workflow.ts";
@@ -9,27 +9,16 @@ import type { CampaignFields, CampaignKey } from "../campaign/interface.ts";
 import type { Plan } from "../flows/ingress/plan.ts";
 import { adoptionBody, insertBody, type MappedFields, mapRow, updateBody } from "../flows/ingress/record.ts";
 import { ServiceError } from "../http/service-error.ts";
-import type { LeasedRecord, Leave, Settlement, WrittenRecord } from "../queue/interface.ts";
+import type { LeasedRecord, Settlement, WrittenRecord } from "../queue/interface.ts";
 import type { EngineContext } from "./context.ts";
 
-/** Why a record is buried that this workflow wrote and that is gone from Campaign. */
-export const removedInCampaign = "RemovedInCampaign";
+/** The record was changed while it waited: its turn comes again. */
+export const superseded = Symbol("superseded");
 
-/** How a turn ended; `cause` when it was not as wished. No settlement: the record was changed, and its turn comes again. */
+/** How a turn ended; `cause` when it was not as wished. */
 export interface TurnEnd {
-  readonly settlement: Settlement | undefined;
+  readonly settlement: Settlement | typeof superseded;
   readonly cause?: unknown;
-}
-
-/** The store gives no leave for a call, which ends the turn. */
-class NoLeave extends Error {
-  override readonly name = "NoLeave";
-  readonly settlement: Settlement | undefined;
-
-  constructor(settlement: Settlement | undefined) {
-    super("the store gives no leave for a call");
-    this.settlement = settlement;
-  }
 }
 
 interface Content {
@@ -63,7 +52,6 @@ export class Turn {
     try {
       return { settlement: await this.#settlement() };
     } catch (cause) {
-      if (cause instanceof NoLeave) return { settlement: cause.settlement };
       return { settlement: this.#failed(cause), cause };
     }
   }
@@ -72,10 +60,14 @@ export class Turn {
     return this.#plan.mapping;
   }
 
-  async #settlement(): Promise<Settlement> {
-    const { operation, content, version } = this.#record;
-    if (operation === "Delete" && version !== undefined) {
-      return this.#mapping.filter?.deleteUnmatched ? this.#remove(true) : { kind: "Left", version };
+  async #settlement(): Promise<Settlement | typeof superseded> {
+    const { operation, content, inferred, version } = this.#record;
+    if (operation === "Delete") {
+      // A deletion by the filter has the version of the row that left it.
+      const isFiltered = inferred && version !== undefined;
+      const wanted = isFiltered ? (this.#mapping.filter?.deleteUnmatched ?? false) : this.#mapping.applyDeletes;
+      if (isFiltered && !wanted) return { kind: "Left", version };
+      return this.#remove(wanted);
     }
     if (content !== undefined && version !== undefined) {
       const fields = JSON.parse(content.payload) as MappedFields; // Written by the reader, of this same mapping.
@@ -84,7 +76,7 @@ export class Turn {
     return this.#readAgain();
   }
 
-  async #readAgain(): Promise<Settlement> {
+  async #readAgain(): Promise<Settlement | typeof superseded> {
     const { table, columns, labels } = this.#plan;
     const row = await this.#context.dataverse.readRecord(table, this.#record.id, columns, labels, this.#signal);
     if (row === undefined) return this.#remove(this.#mapping.applyDeletes);
@@ -102,36 +94,34 @@ export class Turn {
     }
   }
 
-  /** Only what this workflow wrote, or may have written, is removed, and nothing that is another row's too. */
-  async #remove(wanted: boolean): Promise<Settlement> {
+  /** Only what this workflow wrote, or may have written, is removed. */
+  async #remove(wanted: boolean): Promise<Settlement | typeof superseded> {
     const before = this.#before;
     if (before === undefined || !wanted) return { kind: "Removed", sent: false };
-    if ((await this.#begin({ ...before, certainty: "Removing" })) === "KeyTaken")
-      return { kind: "Removed", sent: false };
+    if (!(await this.#begin({ ...before, certainty: "Unknown" }))) return superseded;
     await this.#writing(() => this.#context.campaign.deleteByKey(this.#key(before.targetKey), this.#signal));
     return { kind: "Removed", sent: true };
   }
 
-  async #write(content: Content): Promise<Settlement> {
+  async #write(content: Content): Promise<Settlement | typeof superseded> {
     if (this.#before !== undefined && this.#before.targetKey !== content.targetKey) {
       // The key's value changed in Dataverse: to Campaign that is another record.
-      await this.#remove(this.#mapping.applyDeletes);
+      if ((await this.#remove(this.#mapping.applyDeletes)) === superseded) return superseded;
       this.#before = undefined;
     }
     const before = this.#before;
     if (before === undefined) return this.#insertOrAdopt(content);
-    // What may have been made or removed by a call without an answer is there, or not.
-    if (before.certainty === "Inserting" || before.certainty === "Removing") return this.#adoptOrInsert(content);
+    if (before.certainty === "Inserting") return this.#adoptOrInsert(content);
     return this.#update(content, before);
   }
 
-  async #insertOrAdopt(content: Content): Promise<Settlement> {
+  async #insertOrAdopt(content: Content): Promise<Settlement | typeof superseded> {
     const { listedThere } = this.#record;
-    if (listedThere ?? (await this.#isThere(content))) return this.#adoptOrInsert(content);
-    const leave = await this.#beginWrite(content, "Inserting");
-    if (leave === "BegunBeside") return this.#adoptOrInsert(content);
+    const isThere = listedThere ?? (await this.#isThere(content));
+    if (isThere) return this.#adoptOrInsert(content);
+    if (!(await this.#begin(this.#unconfirmed(content, "Inserting")))) return superseded;
     try {
-      await this.#send(content);
+      await this.#insert(content);
     } catch (error) {
       // The list may be out of date: somebody else may have made a record with this key since.
       const isRefused = error instanceof ServiceError && error.scope === "Record" && error.outcome === "Refused";
@@ -142,32 +132,30 @@ export class Turn {
   }
 
   /** The record is, or may be, there, and every field is to be written. */
-  async #adoptOrInsert(content: Content): Promise<Settlement> {
-    await this.#beginWrite(content, "Inserting");
+  async #adoptOrInsert(content: Content): Promise<Settlement | typeof superseded> {
+    if (!(await this.#begin(this.#unconfirmed(content, "Inserting")))) return superseded;
     const result = await this.#patch(content, adoptionBody(this.#plan, content.fields));
-    return result === "Missing" ? this.#insert(content) : this.#written(content);
+    if (result === "Missing") await this.#insert(content);
+    return this.#written(content);
   }
 
-  async #update(content: Content, before: WrittenRecord): Promise<Settlement> {
+  async #update(content: Content, before: WrittenRecord): Promise<Settlement | typeof superseded> {
     const { replay } = this.#record;
-    const { fields } = content;
-    const isUnchanged = before.certainty === "Known" && before.hash === this.#hash(content) && !before.left;
-    const update = updateBody(this.#plan, fields);
-    const isEmpty = !before.left && Object.keys(update).length === 0;
-    if (!replay && (isUnchanged || isEmpty)) return this.#written(content, false);
-    await this.#beginWrite(content, "Unknown", before.left);
-    const body = before.left ? adoptionBody(this.#plan, fields) : replay ? fields : update;
-    if ((await this.#patch(content, body)) === "Updated") return this.#written(content);
-    if (replay) return this.#insert(content);
-    return this.#dead(
-      removedInCampaign,
-      "this workflow wrote the record, and Campaign no longer has it: it is not made again unless it is replayed",
-    );
-  }
-
-  async #insert(content: Content): Promise<Settlement> {
-    await this.#beginWrite(content, "Inserting");
-    await this.#send(content);
+    const body = before.left ? adoptionBody(this.#plan, content.fields) : updateBody(this.#plan, content.fields);
+    const hash = this.#hash(content);
+    const isUnchanged = before.certainty === "Known" && before.hash === hash && !before.left;
+    if (!replay && (isUnchanged || Object.keys(body).length === 0)) return this.#written(content, false);
+    if (!(await this.#begin(this.#unconfirmed(content, "Unknown", before.left)))) return superseded;
+    const result = await this.#patch(content, replay ? content.fields : body);
+    if (result === "Updated") return this.#written(content);
+    if (!replay) {
+      return this.#dead(
+        "RemovedInCampaign",
+        "this workflow wrote the record, and Campaign no longer has it: it is not made again unless it is replayed",
+      );
+    }
+    if (!(await this.#begin(this.#unconfirmed(content, "Inserting")))) return superseded;
+    await this.#insert(content);
     return this.#written(content);
   }
 
@@ -175,7 +163,7 @@ export class Turn {
     return (await this.#context.campaign.findByKey(this.#key(targetKey), this.#signal)).length > 0;
   }
 
-  #send({ targetKey, fields }: Content): Promise<void> {
+  #insert({ targetKey, fields }: Content): Promise<void> {
     const { resource } = this.#mapping;
     const body = insertBody(this.#plan, targetKey, fields);
     return this.#writing(() => this.#context.campaign.insert(resource, body, this.#signal));
@@ -187,35 +175,13 @@ export class Turn {
 
   async #writing<T>(call: () => Promise<T>): Promise<T> {
     this.#isWriting = true;
-    try {
-      const result = await call();
-      this.#isWriting = false;
-      return result;
-    } catch (error) {
-      if (error instanceof ServiceError && error.outcome !== "Unknown") this.#isWriting = false;
-      throw error;
-    }
+    const result = await call();
+    this.#isWriting = false;
+    return result;
   }
 
-  /** @throws NoLeave */
-  async #begin(written: WrittenRecord): Promise<Leave> {
-    const leave = await this.#context.queue.begin(this.#record, written, this.#context.settings.leaseMs);
-    if (leave === "Superseded") throw new NoLeave(undefined);
-    if (leave === "KeyBusy") throw new NoLeave(this.#retry(0));
-    return leave;
-  }
-
-  /** @throws NoLeave, also when a newer row has the key: then there is nothing to write */
-  async #beginWrite(
-    content: Content,
-    certainty: "Inserting" | "Unknown",
-    left: WrittenRecord["left"] = false,
-  ): Promise<Leave> {
-    const { targetKey, version } = content;
-    const written = { targetKey, certainty, version, generation: this.#record.generation, left };
-    const leave = await this.#begin(written);
-    if (leave !== "KeyTaken") return leave;
-    throw new NoLeave({ kind: "Written", written: { ...written, certainty: "Known", left: "Key" }, sent: false });
+  #begin(written: WrittenRecord): Promise<boolean> {
+    return this.#context.queue.begin(this.#record, written, this.#context.settings.leaseMs);
   }
 
   #key(value: string): CampaignKey {
@@ -226,6 +192,11 @@ export class Turn {
   #hash({ fields }: Content): string {
     const body = JSON.stringify(updateBody(this.#plan, fields));
     return this.#context.queue.fingerprint(`${this.#mappingHash}\n${body}`);
+  }
+
+  #unconfirmed(content: Content, certainty: "Inserting" | "Unknown", left = false): WrittenRecord {
+    const { targetKey, version } = content;
+    return { targetKey, certainty, version, generation: this.#record.generation, left };
   }
 
   #written(content: Content, sent = true): Settlement {
@@ -252,20 +223,22 @@ export class Turn {
   }
 
   #failed(error: unknown): Settlement {
-    // Not a service's answer: what became of a write that was under way is not known.
-    const isUnknown = !(error instanceof ServiceError) || error.outcome === "Unknown";
-    if (this.#isWriting && isUnknown) return { kind: "Unknown" };
-    if (!(error instanceof ServiceError)) return { kind: "Retry", before: this.#before, afterMs: 5000, counts: true };
+    if (!(error instanceof ServiceError)) {
+      // Not a service's answer: what became of a write that was under way is not known.
+      return this.#isWriting
+        ? { kind: "Unknown" }
+        : { kind: "Retry", before: this.#before, afterMs: 5000, counts: true };
+    }
+    if (this.#isWriting && error.outcome === "Unknown") return { kind: "Unknown" };
     if (error.scope === "Record") return this.#dead(error.code, error.message);
-    return this.#retry(error.code === "Aborted" ? undefined : (error.retryAfterSeconds ?? 0));
+    return { kind: "Retry", before: this.#before, afterMs: this.#retryAfterMs(error), counts: true };
   }
 
-  /** @param leastSeconds undefined: at once */
-  #retry(leastSeconds: number | undefined): Settlement {
+  #retryAfterMs(error: ServiceError): number {
+    if (error.code === "Aborted") return 0;
     const { attempts } = this.#record;
     const { random } = this.#context;
     const full = Math.min(60_000, 500 * 2 ** Math.min(attempts, 10));
-    const afterMs = leastSeconds === undefined ? 0 : Math.max(leastSeconds * 1000, full / 2 + (full / 2) * random());
-    return { kind: "Retry", before: this.#before, afterMs, counts: true };
+    return Math.max((error.retryAfterSeconds ?? 0) * 1000, full / 2 + (full / 2) * random());
   }
 }
