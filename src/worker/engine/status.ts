@@ -42,22 +42,30 @@ export function notReadyReason(
   health: Health,
   readyWindowMs: number,
 ): NotReady | undefined {
-  const silent = health.silent(readyWindowMs);
-  if (silent.length > 0) {
-    const seconds = Math.round(readyWindowMs / 1000);
-    return {
-      reason: "NoAnswer",
-      message: silent
-        .map(({ service, lastFailure }) =>
-          [`${service} did not answer within ${seconds} s`, lastFailure].filter(Boolean).join(": "),
-        )
-        .join("; "),
-    };
-  }
+  // Nobody asks the systems for a mapping that stands still: their silence is then no news, and not the reason.
+  const isStandstill = states.every(({ checkpoint, block }) => checkpoint.pause !== undefined || block !== undefined);
+  return (isStandstill ? nothingRuns(states) : undefined) ?? noAnswer(health, readyWindowMs) ?? nothingRuns(states);
+}
+
+function nothingRuns(states: readonly MappingState[]): NotReady | undefined {
   const pauses = states.map(pauseOf);
   const [first] = pauses;
   if (pauses.some((pause) => pause === undefined) || first === undefined) return undefined;
   return { reason: first.reason, message: `no mapping can run: ${first.message}` };
+}
+
+function noAnswer(health: Health, readyWindowMs: number): NotReady | undefined {
+  const silent = health.silent(readyWindowMs);
+  if (silent.length === 0) return undefined;
+  const seconds = Math.round(readyWindowMs / 1000);
+  return {
+    reason: "NoAnswer",
+    message: silent
+      .map(({ service, lastFailure }) =>
+        [`${service} did not answer within ${seconds} s`, lastFailure].filter(Boolean).join(": "),
+      )
+      .join("; "),
+  };
 }
 
 function mappingStatus(state: MappingState, counts: MappingCounts | undefined): MappingStatus {

@@ -2,7 +2,7 @@ import { ServiceError } from "../http/service-error.ts";
 import type { LeasedRecord, Settlement } from "../queue/interface.ts";
 import { type EngineContext, type MappingState, sleep } from "./context.ts";
 import { fatalOf } from "./fatal.ts";
-import { superseded, Turn, type TurnEnd } from "./turn.ts";
+import { removedInCampaign, Turn, type TurnEnd } from "./turn.ts";
 
 const lookForDueEveryMs = 500;
 
@@ -94,7 +94,7 @@ export class Writer {
     const { plan, checkpoint } = state;
     if (plan === undefined || this.#context.clock.now() < state.suspendedUntil) return queue.giveBack([record]);
     const end = await new Turn(record, plan, checkpoint.mappingHash, this.#context, giveUp).take();
-    if (end.settlement === superseded) return;
+    if (end.settlement === undefined) return;
     const settlement = this.#judge(end, end.settlement, state);
     await queue.settle(record, settlement);
     this.#tell(record, settlement, end.cause);
@@ -128,6 +128,8 @@ export class Writer {
     endBlock(state);
     if (settlement.kind !== "Dead") return settlement;
     const { reason, message } = settlement.refusal;
+    // That one was this worker's decision: Campaign refused nothing.
+    if (reason === removedInCampaign) return settlement;
     const code = cause instanceof ServiceError ? cause.serviceCode : undefined;
     const wasWave = state.wave.wave !== undefined;
     if (state.wave.refused(`${reason} ${code}`, message) === "Bury") return settlement;

@@ -1,0 +1,56 @@
+import { describe, expect, it } from "vitest";
+import type { MappingState } from "../../../../src/worker/engine/context.ts";
+import { Health } from "../../../../src/worker/engine/health.ts";
+import { notReadyReason } from "../../../../src/worker/engine/status.ts";
+import { WaveGuard } from "../../../../src/worker/engine/wave-guard.ts";
+import { CampaignError } from "../../../../src/worker/http/service-error.ts";
+import { TestClock } from "./test-clock.ts";
+
+const pause = { reason: "MassDeletion", message: "200 records would go", since: 0 };
+const block = { reason: "ColumnMissing", message: "there is no firstname" };
+
+function mapping(changes: Partial<Pick<MappingState, "block">> & { pause?: typeof pause } = {}): MappingState {
+  const wave = new WaveGuard(1);
+  return {
+    mapping: { table: "contact" } as MappingState["mapping"], // Its name is all that is asked for.
+    checkpoint: {
+      mapping: "contact",
+      mappingHash: "h",
+      generation: 1,
+      ...(changes.pause === undefined ? {} : { pause: changes.pause }),
+    },
+    plan: undefined,
+    block: changes.block,
+    ran: true,
+    wave,
+    suspendedUntil: 0,
+    readRecords: 0,
+    writtenRecords: 0,
+  };
+}
+
+describe("why a worker is not ready", () => {
+  const silence = new Health(new TestClock());
+  const reasonOf = (states: readonly MappingState[], health: Health) => notReadyReason(states, health, 60_000)?.reason;
+
+  it("is the pause of its mappings, whoever is silent: nobody asks a system for a mapping that stands still", () => {
+    expect(reasonOf([mapping({ pause })], silence)).toBe("MassDeletion");
+    expect(reasonOf([mapping({ block })], silence)).toBe("ColumnMissing");
+    expect(reasonOf([mapping({ pause }), mapping({ block })], silence)).toBe("MassDeletion");
+  });
+
+  it("is the silence when a mapping wants to run", () => {
+    expect(reasonOf([mapping({ pause }), mapping()], silence)).toBe("NoAnswer");
+  });
+
+  it("is the silence during a wave of refusals, for the reader goes on", async () => {
+    const state = mapping();
+    state.wave.refused("A", "told of A");
+    expect(reasonOf([state], silence)).toBe("NoAnswer");
+    const health = new Health(new TestClock());
+    const refusal = new CampaignError("no", { code: "Refused", outcome: "Refused" });
+    await health.observe("Dataverse", async () => 1);
+    await health.observe("Campaign", () => Promise.reject(refusal)).catch(() => {});
+    expect(reasonOf([state], health)).toBe("RefusalWave");
+  });
+});
