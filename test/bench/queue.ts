@@ -54,7 +54,7 @@ async function drain(queue: Queue): Promise<void> {
 
 async function takeTurn(queue: Queue, record: LeasedRecord): Promise<void> {
   const { id, version = 0n, generation } = record;
-  const written = { targetKey: id, version, generation, left: false };
+  const written = { targetKey: id, version, generation, left: false } as const;
   await queue.begin(record, { ...written, certainty: "Inserting" }, leaseMs);
   const settled = { ...written, certainty: "Known", hash: queue.fingerprint(id) } as const;
   await queue.settle(record, { kind: "Written", written: settled, sent: true });

@@ -1,24 +1,36 @@
 /**
  * One record's turn: from a lease to its settlement.
  *
- * Always: `begin` is on disk before a write leaves; only a definite answer changes what is known as written; a write whose
- * outcome is not known is settled as such, and the store keeps the key out until it can no longer land.
+ * Always: `begin` is on disk before each write leaves, with a lease of that call's own; only a definite answer changes what
+ * is known as written; a write whose outcome is not known is settled as such, and the store keeps the key out until it can
+ * no longer land.
  */
 import type { IngressMapping } from "../../api/integration-workflow.ts";
 import type { CampaignFields, CampaignKey } from "../campaign/interface.ts";
 import type { Plan } from "../flows/ingress/plan.ts";
 import { adoptionBody, insertBody, type MappedFields, mapRow, updateBody } from "../flows/ingress/record.ts";
 import { ServiceError } from "../http/service-error.ts";
-import type { LeasedRecord, Settlement, WrittenRecord } from "../queue/interface.ts";
+import type { LeasedRecord, Leave, Settlement, WrittenRecord } from "../queue/interface.ts";
 import type { EngineContext } from "./context.ts";
 
-/** The record was changed while it waited: its turn comes again. */
-export const superseded = Symbol("superseded");
+/** Why a record is buried that this workflow wrote and that is gone from Campaign. */
+export const removedInCampaign = "RemovedInCampaign";
 
-/** How a turn ended; `cause` when it was not as wished. */
+/** How a turn ended; `cause` when it was not as wished. No settlement: the record was changed, and its turn comes again. */
 export interface TurnEnd {
-  readonly settlement: Settlement | typeof superseded;
+  readonly settlement: Settlement | undefined;
   readonly cause?: unknown;
+}
+
+/** The store gives no leave for a call, which ends the turn. */
+class NoLeave extends Error {
+  override readonly name = "NoLeave";
+  readonly settlement: Settlement | undefined;
+
+  constructor(settlement: Settlement | undefined) {
+    super("the store gives no leave for a call");
+    this.settlement = settlement;
+  }
 }
 
 interface Content {
@@ -52,6 +64,7 @@ export class Turn {
     try {
       return { settlement: await this.#settlement() };
     } catch (cause) {
+      if (cause instanceof NoLeave) return { settlement: cause.settlement };
       return { settlement: this.#failed(cause), cause };
     }
   }
@@ -60,14 +73,10 @@ export class Turn {
     return this.#plan.mapping;
   }
 
-  async #settlement(): Promise<Settlement | typeof superseded> {
-    const { operation, content, inferred, version } = this.#record;
-    if (operation === "Delete") {
-      // A deletion by the filter has the version of the row that left it.
-      const isFiltered = inferred && version !== undefined;
-      const wanted = isFiltered ? (this.#mapping.filter?.deleteUnmatched ?? false) : this.#mapping.applyDeletes;
-      if (isFiltered && !wanted) return { kind: "Left", version };
-      return this.#remove(wanted);
+  async #settlement(): Promise<Settlement> {
+    const { operation, content, version } = this.#record;
+    if (operation === "Delete" && version !== undefined) {
+      return this.#mapping.filter?.deleteUnmatched ? this.#remove(true) : { kind: "Left", version };
     }
     if (content !== undefined && version !== undefined) {
       const fields = JSON.parse(content.payload) as MappedFields; // Written by the reader, of this same mapping.
@@ -76,7 +85,7 @@ export class Turn {
     return this.#readAgain();
   }
 
-  async #readAgain(): Promise<Settlement | typeof superseded> {
+  async #readAgain(): Promise<Settlement> {
     const { table, columns, labels } = this.#plan;
     const row = await this.#context.dataverse.readRecord(table, this.#record.id, columns, labels, this.#signal);
     if (row === undefined) return this.#remove(this.#mapping.applyDeletes);
@@ -94,34 +103,36 @@ export class Turn {
     }
   }
 
-  /** Only what this workflow wrote, or may have written, is removed. */
-  async #remove(wanted: boolean): Promise<Settlement | typeof superseded> {
+  /** Only what this workflow wrote, or may have written, is removed, and nothing that is another row's too. */
+  async #remove(wanted: boolean): Promise<Settlement> {
     const before = this.#before;
     if (before === undefined || !wanted) return { kind: "Removed", sent: false };
-    if (!(await this.#begin({ ...before, certainty: "Unknown" }))) return superseded;
+    const leave = await this.#begin({ ...before, certainty: "Removing" });
+    if (leave === "KeyTaken") return { kind: "Removed", sent: false };
     await this.#writing(() => this.#context.campaign.deleteByKey(this.#key(before.targetKey), this.#signal));
     return { kind: "Removed", sent: true };
   }
 
-  async #write(content: Content): Promise<Settlement | typeof superseded> {
+  async #write(content: Content): Promise<Settlement> {
     if (this.#before !== undefined && this.#before.targetKey !== content.targetKey) {
       // The key's value changed in Dataverse: to Campaign that is another record.
-      if ((await this.#remove(this.#mapping.applyDeletes)) === superseded) return superseded;
+      await this.#remove(this.#mapping.applyDeletes);
       this.#before = undefined;
     }
     const before = this.#before;
     if (before === undefined) return this.#insertOrAdopt(content);
-    if (before.certainty === "Inserting") return this.#adoptOrInsert(content);
+    // What may have been made or removed by a call without an answer is there, or not.
+    if (before.certainty === "Inserting" || before.certainty === "Removing") return this.#adoptOrInsert(content);
     return this.#update(content, before);
   }
 
-  async #insertOrAdopt(content: Content): Promise<Settlement | typeof superseded> {
+  async #insertOrAdopt(content: Content): Promise<Settlement> {
     const { listedThere } = this.#record;
-    const isThere = listedThere ?? (await this.#isThere(content));
-    if (isThere) return this.#adoptOrInsert(content);
-    if (!(await this.#begin(this.#unconfirmed(content, "Inserting")))) return superseded;
+    if (listedThere ?? (await this.#isThere(content))) return this.#adoptOrInsert(content);
+    const leave = await this.#beginWrite(content, "Inserting");
+    if (leave === "BegunBeside") return this.#adoptOrInsert(content);
     try {
-      await this.#insert(content);
+      await this.#send(content);
     } catch (error) {
       // The list may be out of date: somebody else may have made a record with this key since.
       const isRefused = error instanceof ServiceError && error.scope === "Record" && error.outcome === "Refused";
@@ -132,30 +143,32 @@ export class Turn {
   }
 
   /** The record is, or may be, there, and every field is to be written. */
-  async #adoptOrInsert(content: Content): Promise<Settlement | typeof superseded> {
-    if (!(await this.#begin(this.#unconfirmed(content, "Inserting")))) return superseded;
+  async #adoptOrInsert(content: Content): Promise<Settlement> {
+    await this.#beginWrite(content, "Inserting");
     const result = await this.#patch(content, adoptionBody(this.#plan, content.fields));
-    if (result === "Missing") await this.#insert(content);
-    return this.#written(content);
+    return result === "Missing" ? this.#insert(content) : this.#written(content);
   }
 
-  async #update(content: Content, before: WrittenRecord): Promise<Settlement | typeof superseded> {
+  async #update(content: Content, before: WrittenRecord): Promise<Settlement> {
     const { replay } = this.#record;
-    const body = before.left ? adoptionBody(this.#plan, content.fields) : updateBody(this.#plan, content.fields);
-    const hash = this.#hash(content);
-    const isUnchanged = before.certainty === "Known" && before.hash === hash && !before.left;
-    if (!replay && (isUnchanged || Object.keys(body).length === 0)) return this.#written(content, false);
-    if (!(await this.#begin(this.#unconfirmed(content, "Unknown", before.left)))) return superseded;
-    const result = await this.#patch(content, replay ? content.fields : body);
-    if (result === "Updated") return this.#written(content);
-    if (!replay) {
-      return this.#dead(
-        "RemovedInCampaign",
-        "this workflow wrote the record, and Campaign no longer has it: it is not made again unless it is replayed",
-      );
-    }
-    if (!(await this.#begin(this.#unconfirmed(content, "Inserting")))) return superseded;
-    await this.#insert(content);
+    const { fields } = content;
+    const isUnchanged = before.certainty === "Known" && before.hash === this.#hash(content) && !before.left;
+    const update = updateBody(this.#plan, fields);
+    const isEmpty = !before.left && Object.keys(update).length === 0;
+    if (!replay && (isUnchanged || isEmpty)) return this.#written(content, false);
+    await this.#beginWrite(content, "Unknown", before.left);
+    const body = before.left ? adoptionBody(this.#plan, fields) : replay ? fields : update;
+    if ((await this.#patch(content, body)) === "Updated") return this.#written(content);
+    if (replay) return this.#insert(content);
+    return this.#dead(
+      removedInCampaign,
+      "this workflow wrote the record, and Campaign no longer has it: it is not made again unless it is replayed",
+    );
+  }
+
+  async #insert(content: Content): Promise<Settlement> {
+    await this.#beginWrite(content, "Inserting");
+    await this.#send(content);
     return this.#written(content);
   }
 
@@ -163,7 +176,7 @@ export class Turn {
     return (await this.#context.campaign.findByKey(this.#key(targetKey), this.#signal)).length > 0;
   }
 
-  #insert({ targetKey, fields }: Content): Promise<void> {
+  #send({ targetKey, fields }: Content): Promise<void> {
     const { resource } = this.#mapping;
     const body = insertBody(this.#plan, targetKey, fields);
     return this.#writing(() => this.#context.campaign.insert(resource, body, this.#signal));
@@ -175,13 +188,35 @@ export class Turn {
 
   async #writing<T>(call: () => Promise<T>): Promise<T> {
     this.#isWriting = true;
-    const result = await call();
-    this.#isWriting = false;
-    return result;
+    try {
+      const result = await call();
+      this.#isWriting = false;
+      return result;
+    } catch (error) {
+      if (error instanceof ServiceError && error.outcome !== "Unknown") this.#isWriting = false;
+      throw error;
+    }
   }
 
-  #begin(written: WrittenRecord): Promise<boolean> {
-    return this.#context.queue.begin(this.#record, written, this.#context.settings.leaseMs);
+  /** @throws NoLeave */
+  async #begin(written: WrittenRecord): Promise<Leave> {
+    const leave = await this.#context.queue.begin(this.#record, written, this.#context.settings.leaseMs);
+    if (leave === "Superseded") throw new NoLeave(undefined);
+    if (leave === "KeyBusy") throw new NoLeave(this.#retry(0));
+    return leave;
+  }
+
+  /** @throws NoLeave, also when a newer row has the key: then there is nothing to write */
+  async #beginWrite(
+    content: Content,
+    certainty: "Inserting" | "Unknown",
+    left: WrittenRecord["left"] = false,
+  ): Promise<Leave> {
+    const { targetKey, version } = content;
+    const written = { targetKey, certainty, version, generation: this.#record.generation, left };
+    const leave = await this.#begin(written);
+    if (leave !== "KeyTaken") return leave;
+    throw new NoLeave({ kind: "Written", written: { ...written, certainty: "Known", left: "Key" }, sent: false });
   }
 
   #key(value: string): CampaignKey {
@@ -192,11 +227,6 @@ export class Turn {
   #hash({ fields }: Content): string {
     const body = JSON.stringify(updateBody(this.#plan, fields));
     return this.#context.queue.fingerprint(`${this.#mappingHash}\n${body}`);
-  }
-
-  #unconfirmed(content: Content, certainty: "Inserting" | "Unknown", left = false): WrittenRecord {
-    const { targetKey, version } = content;
-    return { targetKey, certainty, version, generation: this.#record.generation, left };
   }
 
   #written(content: Content, sent = true): Settlement {
@@ -223,22 +253,20 @@ export class Turn {
   }
 
   #failed(error: unknown): Settlement {
-    if (!(error instanceof ServiceError)) {
-      // Not a service's answer: what became of a write that was under way is not known.
-      return this.#isWriting
-        ? { kind: "Unknown" }
-        : { kind: "Retry", before: this.#before, afterMs: 5000, counts: true };
-    }
-    if (this.#isWriting && error.outcome === "Unknown") return { kind: "Unknown" };
+    // Not a service's answer: what became of a write that was under way is not known.
+    const isUnknown = !(error instanceof ServiceError) || error.outcome === "Unknown";
+    if (this.#isWriting && isUnknown) return { kind: "Unknown" };
+    if (!(error instanceof ServiceError)) return { kind: "Retry", before: this.#before, afterMs: 5000, counts: true };
     if (error.scope === "Record") return this.#dead(error.code, error.message);
-    return { kind: "Retry", before: this.#before, afterMs: this.#retryAfterMs(error), counts: true };
+    return this.#retry(error.code === "Aborted" ? undefined : (error.retryAfterSeconds ?? 0));
   }
 
-  #retryAfterMs(error: ServiceError): number {
-    if (error.code === "Aborted") return 0;
+  /** @param leastSeconds undefined: at once */
+  #retry(leastSeconds: number | undefined): Settlement {
     const { attempts } = this.#record;
     const { random } = this.#context;
     const full = Math.min(60_000, 500 * 2 ** Math.min(attempts, 10));
-    return Math.max((error.retryAfterSeconds ?? 0) * 1000, full / 2 + (full / 2) * random());
+    const afterMs = leastSeconds === undefined ? 0 : Math.max(leastSeconds * 1000, full / 2 + (full / 2) * random());
+    return { kind: "Retry", before: this.#before, afterMs, counts: true };
   }
 }

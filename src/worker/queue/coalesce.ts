@@ -7,12 +7,12 @@
 import type { Incoming, Refusal, Stage } from "./interface.ts";
 
 export interface PendingState {
+  /** `Delete`: it left the filter. */
   readonly operation: "Upsert" | "Delete";
-  /** Absent: a deletion that Dataverse told, which has no version. */
+  /** Absent when no version was told, as of a deletion in Dataverse. */
   readonly version?: bigint;
   readonly hasContent: boolean;
   readonly generation: number;
-  readonly inferred: boolean;
   readonly replay: boolean;
   /** A call for it was begun, and its end is not recorded yet. */
   readonly begun: boolean;
@@ -30,7 +30,6 @@ export interface PutRow {
   readonly version?: bigint;
   /** Whether the row takes the incoming record's content; otherwise it is read again. */
   readonly withContent: boolean;
-  readonly inferred: boolean;
   readonly held?: Stage;
 }
 
@@ -68,7 +67,6 @@ export function coalesce(incoming: Incoming, known: KnownState, reading: Reading
           operation: "Upsert",
           version: incoming.version,
           withContent: incoming.content !== undefined,
-          inferred: false,
         },
       };
     case "FilteredOut":
@@ -79,7 +77,6 @@ export function coalesce(incoming: Incoming, known: KnownState, reading: Reading
           operation: "Delete",
           version: incoming.version,
           withContent: false,
-          inferred: true,
           held: reading.stage,
         },
       };
@@ -88,12 +85,15 @@ export function coalesce(incoming: Incoming, known: KnownState, reading: Reading
   }
 }
 
-function deleted({ pending, written }: KnownState, { stage, goesOn }: Reading): Decision {
-  if (pending?.operation === "Upsert") return { kind: "Put", row: readAgain(pending.version) };
-  if (isToldDeletion(pending)) return { kind: "Keep" };
+/**
+ * A deletion is told without a version, so it may be older than what is known: the record may have been made again since,
+ * and even have been written. Only reading it tells.
+ */
+function deleted({ pending, written, dead }: KnownState, { stage, goesOn }: Reading): Decision {
+  const isKnown = pending !== undefined || written !== undefined || dead !== undefined;
   // Remembered to the end of the round, for an upsert of it may follow on a later page.
-  if (written === undefined && !goesOn) return { kind: "Drop", left: false };
-  return { kind: "Put", row: { operation: "Delete", withContent: false, inferred: false, held: stage } };
+  if (!isKnown && !goesOn) return { kind: "Drop", left: false };
+  return { kind: "Put", row: { ...readAgain(pending?.version), held: stage } };
 }
 
 function isOutdated(incoming: Exclude<Incoming, { kind: "Delete" }>, known: KnownState, reading: Reading): boolean {
@@ -118,12 +118,7 @@ function isOutdated(incoming: Exclude<Incoming, { kind: "Delete" }>, known: Know
  * for the content. Only reading the record again tells what is true, so it stays so until then.
  */
 function isToBeRead(pending: PendingState | undefined, { generation }: Reading): boolean {
-  if (isToldDeletion(pending)) return true;
   return pending?.operation === "Upsert" && !pending.hasContent && pending.generation === generation;
-}
-
-function isToldDeletion(pending: PendingState | undefined): boolean {
-  return pending?.operation === "Delete" && pending.version === undefined;
 }
 
 function readAgain(version: bigint | undefined): PutRow {
@@ -131,6 +126,5 @@ function readAgain(version: bigint | undefined): PutRow {
     operation: "Upsert",
     ...(version === undefined ? {} : { version }),
     withContent: false,
-    inferred: false,
   };
 }

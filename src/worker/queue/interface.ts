@@ -104,16 +104,19 @@ export interface PageResult {
 export interface WrittenRecord {
   readonly targetKey: string;
   /**
-   * `Inserting`: an insert was sent and its outcome is not known; `Unknown`: the same of an update; `Known`: the last
-   * write was answered.
+   * `Inserting`: an insert was sent and its outcome is not known; `Unknown`: the same of an update; `Removing`: the same of
+   * a deletion, so that the record may be gone by our own hand; `Known`: the last write was answered.
    */
-  readonly certainty: "Inserting" | "Unknown" | "Known";
+  readonly certainty: "Inserting" | "Unknown" | "Removing" | "Known";
   /** Fingerprint of what an update would send; only when `Known`. */
   readonly hash?: string;
   readonly version: bigint;
   readonly generation: number;
-  /** It left the filter and stayed in Campaign. */
-  readonly left: boolean;
+  /**
+   * Whether Campaign's record is no longer this one's. `Filter`: it left the filter, and its record stayed; `Key`: a newer
+   * record has the same key, and is what Campaign holds.
+   */
+  readonly left: false | "Filter" | "Key";
 }
 
 export interface LeasedRecord {
@@ -121,12 +124,11 @@ export interface LeasedRecord {
   readonly id: string;
   /** The row in the store, its revision and whose lease it is. */
   readonly ticket: { readonly seq: number; readonly revision: number; readonly token: number };
+  /** `Delete`: it left the filter. What is gone at its source is an `Upsert` without content: reading it tells. */
   readonly operation: "Upsert" | "Delete";
   readonly content?: RecordContent;
-  /** Absent for a deletion. */
   readonly version?: bigint;
   readonly generation: number;
-  readonly inferred: boolean;
   readonly replay: boolean;
   readonly attempts: number;
   readonly written?: WrittenRecord;
@@ -160,6 +162,15 @@ export type Settlement =
       readonly refusal: Refusal;
       readonly version?: bigint;
     };
+
+/**
+ * Whether a call may be sent. `Begun`: yes. `BegunBeside`: yes, and another record has written the same key, so Campaign
+ * may have it. `Superseded`: no, the record was changed meanwhile, and is due again. `KeyBusy`: no, a call for another
+ * record of the same key is under way. `KeyTaken`: no; of a write: a newer record has the key, and this one is remembered
+ * beside it; of a deletion: another record has the key too, so this one is forgotten and Campaign's record becomes that
+ * one's.
+ */
+export type Leave = "Begun" | "BegunBeside" | "Superseded" | "KeyBusy" | "KeyTaken";
 
 export interface MappingCounts {
   readonly pending: number;
@@ -195,7 +206,8 @@ export interface Queue {
   /** Lets go of inferred deletions that were withheld. */
   releaseWithheld(mapping: string): Promise<void>;
   /**
-   * Takes up to `limit` written records that the generation did not see: they become deletions, or are forgotten.
+   * Takes up to `limit` written records that the generation did not see: they are read again, to be removed if they are
+   * gone, or are forgotten.
    * @returns how many were taken; fewer than `limit`: it was the last time
    */
   sweep(mapping: string, generation: number, remove: boolean, limit: number): Promise<number>;
@@ -203,10 +215,10 @@ export interface Queue {
   /** The oldest records that are due, for `leaseMs`. */
   lease(mapping: string, limit: number, leaseMs: number): Promise<readonly LeasedRecord[]>;
   /**
-   * To be called before a call to Campaign: records that the outcome is unknown from now on, and renews the lease.
-   * @returns false when the record was changed meanwhile: nothing may be sent, and it is due again
+   * To be called before each writing call to Campaign: records that the outcome is unknown from now on, and renews the
+   * lease. A certainty `Removing` means a deletion.
    */
-  begin(record: LeasedRecord, written: WrittenRecord, leaseMs: number): Promise<boolean>;
+  begin(record: LeasedRecord, written: WrittenRecord, leaseMs: number): Promise<Leave>;
   settle(record: LeasedRecord, settlement: Settlement): Promise<void>;
   /** Gives back records that nothing was done for. */
   giveBack(records: readonly LeasedRecord[]): Promise<void>;

@@ -2,19 +2,26 @@ import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import { coalesce, type Decision, type KnownState, type PutRow } from "../coalesce.ts";
 import type { Incoming, PageCommit, PageResult, Stage } from "../interface.ts";
 import type { Checkpoints } from "./checkpoints.ts";
+import { departed, holds, type Keys } from "./keys.ts";
 
 type Row = Record<string, SQLOutputValue>;
+
+/** A deletion without a version, as older programs queued them, is one that reading decides. */
+export const isRemoval = "(operation = 1 AND version IS NOT NULL) AS removal";
 
 export const heldUntil = { none: 0, Round: 1, Snapshot: 2 } as const satisfies Record<Stage | "none", number>;
 
 interface Known extends KnownState {
   readonly seq?: bigint;
   readonly seen?: number;
+  /** The key of the Campaign record that is this row's. */
+  readonly heldKey?: string;
 }
 
 /** Takes what a reader found into `pending`, `dead` and `written`. To be called within a transaction. */
 export class Intake {
   readonly #checkpoints: Checkpoints;
+  readonly #keys: Keys;
   readonly #pending;
   readonly #written;
   readonly #dead;
@@ -31,18 +38,22 @@ export class Intake {
   readonly #inferredHeld;
   readonly #release;
 
-  constructor(database: DatabaseSync, checkpoints: Checkpoints) {
+  constructor(database: DatabaseSync, checkpoints: Checkpoints, keys: Keys) {
     this.#checkpoints = checkpoints;
+    this.#keys = keys;
     const reading = (sql: string) => {
       const statement = database.prepare(sql);
       statement.setReadBigInts(true); // Row versions have 64 bits.
       return statement;
     };
     this.#pending = reading(
-      `SELECT seq, operation, version, payload IS NOT NULL AS has_content, generation, inferred, replay, begun
+      `SELECT seq, ${isRemoval}, version, payload IS NOT NULL AS has_content, generation, replay, begun
        FROM pending WHERE mapping = ? AND id = ?`,
     );
-    this.#written = reading("SELECT version, generation, seen, departed FROM written WHERE mapping = ? AND id = ?");
+    this.#written = reading(
+      `SELECT target_key, version, generation, seen, departed, ${holds} AS holds
+       FROM written WHERE mapping = ? AND id = ?`,
+    );
     this.#dead = reading("SELECT version, generation FROM dead WHERE mapping = ? AND id = ?");
     this.#counts = database.prepare("SELECT pending, dead, written FROM counters WHERE mapping = ?");
     this.#insert = database.prepare(
@@ -57,7 +68,9 @@ export class Intake {
       `UPDATE pending SET generation = ?, revision = revision + (replay < ?), replay = max(replay, ?) WHERE seq = ?`,
     );
     this.#drop = database.prepare("DELETE FROM pending WHERE seq = ?");
-    this.#depart = database.prepare("UPDATE written SET departed = 1, version = ? WHERE mapping = ? AND id = ?");
+    this.#depart = database.prepare(
+      `UPDATE written SET departed = ${departed.filter}, version = ? WHERE mapping = ? AND id = ?`,
+    );
     this.#see = database.prepare("UPDATE written SET seen = ? WHERE mapping = ? AND id = ?");
     this.#bury = database.prepare(
       `INSERT INTO dead (mapping, id, version, generation, reason, message, refused_at) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -102,10 +115,11 @@ export class Intake {
         ? {}
         : {
             seen: Number(written["seen"]),
+            ...(written["holds"] === 1n ? { heldKey: String(written["target_key"] ?? id) } : {}),
             written: {
               version: BigInt(written["version"] as bigint), // NOT NULL, read as a bigint.
               generation: Number(written["generation"]),
-              left: written["departed"] === 1n,
+              left: written["departed"] !== 0n,
             },
           }),
       ...(dead === undefined ? {} : { dead: { ...version(dead), generation: Number(dead["generation"]) } }),
@@ -133,6 +147,7 @@ export class Intake {
         if (known.seq !== undefined) this.#drop.run(known.seq);
         if (decision.left && known.written !== undefined && incoming.kind !== "Delete") {
           this.#depart.run(incoming.version, mapping, id);
+          if (known.heldKey !== undefined) this.#keys.passOn(mapping, id, known.heldKey, now);
         }
         return;
       case "Bury": {
@@ -149,7 +164,7 @@ export class Intake {
     const content = row.withContent && incoming.kind === "Upsert" ? incoming.content : undefined;
     const operation = row.operation === "Delete" ? 1 : 0;
     const held = heldUntil[row.held ?? "none"];
-    const inferred = row.inferred ? 1 : 0;
+    const inferred = operation; // The source has it still: that it is to go is our conclusion.
     const replay = page.replay ? 1 : 0;
     const listed = page.listed ? 1 : 0;
     const version = row.version ?? null;
@@ -191,11 +206,10 @@ function pendingState(row: Row): Required<Pick<Known, "seq" | "pending">> {
   return {
     seq: row["seq"] as bigint, // The primary key, read as a bigint.
     pending: {
-      operation: row["operation"] === 1n ? "Delete" : "Upsert",
+      operation: row["removal"] === 1n ? "Delete" : "Upsert",
       ...version(row),
       hasContent: row["has_content"] === 1n,
       generation: Number(row["generation"]),
-      inferred: row["inferred"] === 1n,
       replay: row["replay"] === 1n,
       begun: row["begun"] === 1n,
     },

@@ -5,6 +5,7 @@ import { StoreError } from "../errors.ts";
 import type {
   Checkpoint,
   LeasedRecord,
+  Leave,
   MappingCounts,
   PageCommit,
   PageResult,
@@ -15,6 +16,7 @@ import type {
 } from "../interface.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { heldUntil, Intake } from "./intake.ts";
+import { holds, Keys } from "./keys.ts";
 import { openDatabase } from "./open.ts";
 import { StoreClock } from "./store-clock.ts";
 import { Transactions } from "./transactions.ts";
@@ -46,6 +48,7 @@ class SqliteQueue implements Queue {
   readonly #clock: StoreClock;
   readonly #transactions: Transactions;
   readonly #checkpoints: Checkpoints;
+  readonly #keys: Keys;
   readonly #intake: Intake;
   readonly #turns: Turns;
   readonly #fingerprintKey: Buffer;
@@ -59,8 +62,9 @@ class SqliteQueue implements Queue {
     this.#fingerprintKey = Buffer.from(this.#meta("fingerprint_key") ?? "", "base64");
     this.#transactions = new Transactions(database);
     this.#checkpoints = new Checkpoints(database);
-    this.#intake = new Intake(database, this.#checkpoints);
-    this.#turns = new Turns(database, (text) => this.fingerprint(text));
+    this.#keys = new Keys(database);
+    this.#intake = new Intake(database, this.#checkpoints, this.#keys);
+    this.#turns = new Turns(database, this.#keys, (text) => this.fingerprint(text));
     this.#counts = database.prepare("SELECT * FROM counters");
     // The store is this process's alone: what an earlier one had leased or put off without a call under way is due.
     database.exec(
@@ -156,24 +160,27 @@ class SqliteQueue implements Queue {
     return this.#transactions.run(() => {
       const now = this.#clock.now();
       this.#database.prepare("DELETE FROM dead WHERE mapping = ? AND generation < ?").run(mapping, generation);
-      const ids = this.#database
-        .prepare("SELECT id FROM written WHERE mapping = ? AND seen < ? LIMIT ?")
-        .all(mapping, generation, limit)
-        .map((row) => String(row["id"]));
+      const unseen = this.#database
+        .prepare(`SELECT id, target_key, ${holds} AS holds FROM written WHERE mapping = ? AND seen < ? LIMIT ?`)
+        .all(mapping, generation, limit);
       const enqueue = this.#database.prepare(
-        `INSERT OR IGNORE INTO pending (mapping, id, operation, generation, inferred, first_read_at, ready_at)
-         VALUES (?, ?, 1, ?, 1, ?, ?)`,
+        `INSERT OR IGNORE INTO pending (mapping, id, operation, generation, first_read_at, ready_at)
+         VALUES (?, ?, 0, ?, ?, ?)`,
       );
       const see = this.#database.prepare("UPDATE written SET seen = ? WHERE mapping = ? AND id = ?");
       const isWaiting = this.#database.prepare("SELECT 1 FROM pending WHERE mapping = ? AND id = ?");
       const forget = this.#database.prepare("DELETE FROM written WHERE mapping = ? AND id = ?");
-      for (const id of ids) {
+      for (const { id: found, target_key: key, holds: isHolder } of unseen) {
+        const id = String(found);
         if (remove) enqueue.run(mapping, id, generation, now, now);
         // What waits already is read again at its turn, which decides.
         if (remove || isWaiting.get(mapping, id) !== undefined) see.run(generation, mapping, id);
-        else forget.run(mapping, id);
+        else {
+          forget.run(mapping, id);
+          if (isHolder === 1) this.#keys.passOn(mapping, id, String(key ?? id), now);
+        }
       }
-      return ids.length;
+      return unseen.length;
     });
   }
 
@@ -181,7 +188,7 @@ class SqliteQueue implements Queue {
     return this.#transactions.run(() => this.#turns.lease(mapping, limit, leaseMs, this.#clock.now()));
   }
 
-  begin(record: LeasedRecord, written: WrittenRecord, leaseMs: number): Promise<boolean> {
+  begin(record: LeasedRecord, written: WrittenRecord, leaseMs: number): Promise<Leave> {
     return this.#transactions.run(() => this.#turns.begin(record, written, leaseMs, this.#clock.now()));
   }
 

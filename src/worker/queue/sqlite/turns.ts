@@ -1,11 +1,14 @@
 import { randomInt } from "node:crypto";
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
-import type { LeasedRecord, Settlement, WrittenRecord } from "../interface.ts";
-import { heldUntil } from "./intake.ts";
+import type { LeasedRecord, Leave, Settlement, WrittenRecord } from "../interface.ts";
+import { heldUntil, isRemoval } from "./intake.ts";
+import { departed, holds, type Keys } from "./keys.ts";
 
 type Row = Record<string, SQLOutputValue>;
 
-const certainties = ["Known", "Unknown", "Inserting"] as const satisfies readonly WrittenRecord["certainty"][];
+/** By their values in the table; older programs take what they do not know for `Unknown`. */
+const certainties = ["Known", "Unknown", "Inserting", "Removing"] as const satisfies WrittenRecord["certainty"][];
+const lefts = [false, "Filter", "Key"] as const satisfies WrittenRecord["left"][];
 
 /**
  * The turns of records at the writer: leased, begun, settled. To be called within a transaction.
@@ -14,6 +17,7 @@ const certainties = ["Known", "Unknown", "Inserting"] as const satisfies readonl
  */
 export class Turns {
   readonly #fingerprint: (text: string) => string;
+  readonly #keys: Keys;
   readonly #lease;
   readonly #written;
   readonly #listed;
@@ -31,15 +35,16 @@ export class Turns {
   readonly #clearDead;
   readonly #sent;
 
-  constructor(database: DatabaseSync, fingerprint: (text: string) => string) {
+  constructor(database: DatabaseSync, keys: Keys, fingerprint: (text: string) => string) {
     this.#fingerprint = fingerprint;
+    this.#keys = keys;
     this.#lease = database.prepare(
       `UPDATE pending SET ready_at = ?, token = ?, begun = 0 WHERE seq IN (
          SELECT seq FROM pending WHERE mapping = ? AND held = 0 AND ready_at <= ? ORDER BY ready_at, seq LIMIT ?)
-       RETURNING seq, id, operation, version, target_key, payload, generation, inferred, replay, listed, attempts, revision, token`,
+       RETURNING seq, id, ${isRemoval}, version, target_key, payload, generation, replay, listed, attempts, revision, token`,
     );
     this.#lease.setReadBigInts(true); // Row versions have 64 bits.
-    this.#written = database.prepare("SELECT * FROM written WHERE mapping = ? AND id = ?");
+    this.#written = database.prepare(`SELECT *, ${holds} AS holds FROM written WHERE mapping = ? AND id = ?`);
     this.#written.setReadBigInts(true);
     this.#listed = database.prepare("SELECT 1 FROM listed WHERE mapping = ? AND fingerprint = ?");
     this.#mine = database.prepare("SELECT revision, begun FROM pending WHERE seq = ? AND token = ?");
@@ -53,7 +58,9 @@ export class Turns {
          departed = excluded.departed`,
     );
     this.#dropWritten = database.prepare("DELETE FROM written WHERE mapping = ? AND id = ?");
-    this.#depart = database.prepare("UPDATE written SET departed = 1, version = ? WHERE mapping = ? AND id = ?");
+    this.#depart = database.prepare(
+      `UPDATE written SET departed = ${departed.filter}, version = ? WHERE mapping = ? AND id = ?`,
+    );
     this.#done = database.prepare("DELETE FROM pending WHERE seq = ?");
     this.#retry = database.prepare(
       "UPDATE pending SET token = NULL, begun = 0, ready_at = ?, attempts = attempts + ? WHERE seq = ?",
@@ -78,17 +85,34 @@ export class Turns {
     return rows.map((row) => this.#leased(mapping, row)).sort((a, b) => a.ticket.seq - b.ticket.seq);
   }
 
-  begin(record: LeasedRecord, written: WrittenRecord, leaseMs: number, now: number): boolean {
-    const { seq, revision, token } = record.ticket;
-    const row = this.#mine.get(seq, token);
-    if (row === undefined) return false;
-    if (row["revision"] !== revision && row["begun"] === 0) {
-      this.#free.run(seq);
-      return false;
+  begin(record: LeasedRecord, written: WrittenRecord, leaseMs: number, now: number): Leave {
+    const { mapping, id, ticket } = record;
+    const row = this.#mine.get(ticket.seq, ticket.token);
+    if (row === undefined) return "Superseded";
+    if (row["revision"] !== ticket.revision && row["begun"] === 0) {
+      this.#free.run(ticket.seq);
+      return "Superseded";
+    }
+    const { others, isBusy, isWanted, holder } = this.#keys.standing(mapping, id, written.targetKey);
+    if (isBusy) return "KeyBusy";
+    if (written.certainty === "Removing") {
+      if (isWanted) {
+        this.#leaveKey(mapping, id, undefined, false, now);
+        this.#dropWritten.run(mapping, id);
+        return "KeyTaken";
+      }
+    } else {
+      this.#leaveKey(mapping, id, written.targetKey, row["begun"] === 1, now);
+      if (holder !== undefined && holder > written.version) {
+        const { hash: _, ...rest } = written;
+        this.#put(record, { ...rest, certainty: "Known", left: "Key" });
+        return "KeyTaken";
+      }
+      if (others > 0) this.#keys.take(mapping, id, written.targetKey);
     }
     this.#put(record, written);
-    this.#begin.run(now + leaseMs, seq);
-    return true;
+    this.#begin.run(now + leaseMs, ticket.seq);
+    return others > 0 ? "BegunBeside" : "Begun";
   }
 
   settle(record: LeasedRecord, settlement: Settlement, now: number, wallNow: number): void {
@@ -99,14 +123,20 @@ export class Turns {
     const isBegun = row["begun"] === 1;
     switch (settlement.kind) {
       case "Written":
+        if (!isBegun && this.#wasTaken(record, settlement.written)) {
+          this.#free.run(ticket.seq);
+          return;
+        }
         this.#put(record, settlement.written);
         if (settlement.sent) this.#sent.run(wallNow, mapping);
         break;
       case "Removed":
+        this.#leaveKey(mapping, id, undefined, settlement.sent, now);
         this.#dropWritten.run(mapping, id);
         if (settlement.sent) this.#sent.run(wallNow, mapping);
         break;
       case "Left":
+        this.#leaveKey(mapping, id, undefined, false, now);
         this.#depart.run(settlement.version, mapping, id);
         break;
       case "RemoveLater":
@@ -151,8 +181,23 @@ export class Turns {
       written.version,
       written.generation,
       generation,
-      written.left ? 1 : 0,
+      lefts.indexOf(written.left),
     );
+  }
+
+  /** The row's written key is no longer its own, or another; `isRemoved`: and the key's record was removed. */
+  #leaveKey(mapping: string, id: string, next: string | undefined, isRemoved: boolean, now: number): void {
+    const row = this.#written.get(mapping, id);
+    if (row === undefined) return;
+    const key = String(row["target_key"] ?? id);
+    if (key === next) return;
+    if (isRemoved) this.#keys.gone(mapping, key);
+    else if (row["holds"] === 1n) this.#keys.passOn(mapping, id, key, now);
+  }
+
+  /** Whether a newer row took the key while this one was found to need no call. */
+  #wasTaken({ mapping, id }: LeasedRecord, { left }: WrittenRecord): boolean {
+    return left === false && this.#written.get(mapping, id)?.["departed"] === BigInt(departed.key);
   }
 
   #restore(record: LeasedRecord, before: WrittenRecord | undefined): void {
@@ -170,11 +215,10 @@ export class Turns {
       mapping,
       id,
       ticket: { seq: Number(row["seq"]), revision: Number(row["revision"]), token: Number(row["token"]) },
-      operation: row["operation"] === 1n ? "Delete" : "Upsert",
+      operation: row["removal"] === 1n ? "Delete" : "Upsert",
       ...(hasContent ? { content: { targetKey, payload } } : {}),
       ...(typeof version === "bigint" ? { version } : {}),
       generation: Number(row["generation"]),
-      inferred: row["inferred"] === 1n,
       replay: row["replay"] === 1n,
       attempts: Number(row["attempts"]),
       ...(written === undefined ? {} : { written: writtenOf(id, written) }),
@@ -191,6 +235,6 @@ function writtenOf(id: string, row: Row): WrittenRecord {
     ...(typeof hash === "string" ? { hash } : {}),
     version: row["version"] as bigint, // NOT NULL, read as a bigint.
     generation: Number(row["generation"]),
-    left: row["departed"] === 1n,
+    left: lefts[Number(row["departed"])] ?? false,
   };
 }

@@ -12,7 +12,6 @@ const pending = (over: Partial<PendingState> = {}): PendingState => ({
   version: 5n,
   hasContent: true,
   generation: 2,
-  inferred: false,
   replay: false,
   begun: false,
   ...over,
@@ -51,30 +50,33 @@ describe("of one record, what was read and what is known", () => {
       { kind: "Put" },
     ],
     [
-      "a deletion of a written record waits for the round's end",
+      "a deletion of a written record is decided by reading, at the round's end",
       deletion,
       { written: written(5n) },
-      { kind: "Put", row: { operation: "Delete", held: "Round" } },
+      { kind: "Put", row: { operation: "Upsert", withContent: false, held: "Round" } },
     ],
     [
       "a deletion while an upsert waits is decided by reading",
       deletion,
       { pending: pending() },
+      { kind: "Put", row: { operation: "Upsert", withContent: false, version: 5n } },
+    ],
+    [
+      "a deletion of what is being read is no old news: it is read once more",
+      deletion,
+      { pending: pending({ hasContent: false }) },
+      { kind: "Put", row: { operation: "Upsert", withContent: false } },
+    ],
+    [
+      "a deletion of what was refused is decided by reading",
+      deletion,
+      { dead: { version: 5n, generation: 2 } },
       { kind: "Put", row: { operation: "Upsert", withContent: false } },
     ],
     [
       "an upsert while a deletion waits is decided by reading",
       upsert(9n),
-      {
-        pending: {
-          operation: "Delete",
-          hasContent: false,
-          generation: 2,
-          inferred: false,
-          replay: false,
-          begun: false,
-        },
-      },
+      { pending: { operation: "Upsert", hasContent: false, generation: 2, replay: false, begun: false } },
       { kind: "Put", row: { operation: "Upsert", withContent: false, version: 9n } },
     ],
     [
@@ -94,7 +96,7 @@ describe("of one record, what was read and what is known", () => {
       "leaving the filter deletes what was written, if asked",
       { kind: "FilteredOut", id: "a", version: 6n, remove: true },
       { written: written(4n) },
-      { kind: "Put", row: { operation: "Delete", inferred: true, held: "Round" } },
+      { kind: "Put", row: { operation: "Delete", version: 6n, held: "Round" } },
     ],
     [
       "leaving the filter deletes nothing that was not written",
@@ -127,7 +129,7 @@ describe("of one record, what was read and what is known", () => {
   it("a deletion is remembered while the round goes on, whatever is known", () => {
     expect(coalesce(deletion, {}, { ...reading, goesOn: true })).toMatchObject({
       kind: "Put",
-      row: { operation: "Delete", held: "Round" },
+      row: { operation: "Upsert", withContent: false, held: "Round" },
     });
   });
 
@@ -153,7 +155,6 @@ describe("of one record, what was read and what is known", () => {
           version: optional(version),
           hasContent: fc.boolean(),
           generation: fc.integer({ min: 1, max: 2 }),
-          inferred: fc.boolean(),
           replay: fc.boolean(),
           begun: fc.boolean(),
         }),
@@ -173,12 +174,23 @@ describe("of one record, what was read and what is known", () => {
     );
   });
 
-  it("content never replaces a deletion that was told", () => {
+  it("a deletion removes nothing unread, in any state", () => {
+    fc.assert(
+      fc.property(known, fc.boolean(), (state, goesOn) => {
+        fc.pre(state.pending !== undefined || state.written !== undefined);
+        const decision = coalesce(deletion, state, { ...reading, goesOn });
+        expect(decision).toMatchObject({ kind: "Put", row: { operation: "Upsert", withContent: false } });
+      }),
+    );
+  });
+
+  it("content never replaces what is to be read", () => {
     fc.assert(
       fc.property(known, version, (state, found) => {
-        fc.pre(state.pending?.operation === "Delete" && state.pending.version === undefined);
+        const { pending } = state;
+        fc.pre(pending?.operation === "Upsert" && !pending.hasContent && pending.generation === reading.generation);
         const decision = coalesce(upsert(found), state, reading);
-        expect(decision).toMatchObject({ kind: "Put", row: { withContent: false } });
+        if (decision.kind === "Put") expect(decision.row.withContent).toBe(false);
       }),
     );
   });

@@ -115,7 +115,7 @@ describe("the queue on SQLite", () => {
     const queue = await open();
     await commit(queue, [upsert("a", 1n)]);
     const first = await leaseOne(queue);
-    expect(await queue.begin(first, known(first), leaseMs)).toBe(true);
+    expect(await queue.begin(first, known(first), leaseMs)).toBe("Begun");
     await commit(queue, [upsert("a", 2n)]);
     await queue.settle(first, { kind: "Written", written: known(first), sent: true });
     const second = await leaseOne(queue);
@@ -127,7 +127,7 @@ describe("the queue on SQLite", () => {
     await commit(queue, [upsert("a", 1n)]);
     const first = await leaseOne(queue);
     await commit(queue, [upsert("a", 2n)]);
-    expect(await queue.begin(first, known(first), leaseMs)).toBe(false);
+    expect(await queue.begin(first, known(first), leaseMs)).toBe("Superseded");
     expect(await leaseOne(queue)).toMatchObject({ version: 2n });
   });
 
