@@ -66,10 +66,11 @@ export class Life {
 interface SourceRow {
   readonly version: number;
   readonly name: string;
+  readonly number: string;
 }
 
-function recordOf(id: string, row: SourceRow): TrackedRecord {
-  return { id, version: BigInt(row.version), row: { contactid: id, fullname: row.name, revision: row.version } };
+function recordOf(id: string, { version, name, number }: SourceRow): TrackedRecord {
+  return { id, version: BigInt(version), row: { contactid: id, fullname: name, number, revision: version } };
 }
 
 function wait(clock: Clock, delayMs: number): Promise<void> {
@@ -87,6 +88,7 @@ const metadata: TableMetadata = {
   columns: new Map([
     ["contactid", { name: "contactid", type: "Uniqueidentifier", property: "contactid" }],
     ["fullname", { name: "fullname", type: "String", property: "fullname" }],
+    ["number", { name: "number", type: "String", property: "number" }],
     ["revision", { name: "revision", type: "Integer", property: "revision" }],
   ]),
 };
@@ -99,11 +101,13 @@ interface Change {
 }
 
 /**
- * Contacts whose column `revision` is their row version. A delta tells the newest row and the newest deletion of a record,
+ * Contacts whose column `revision` is their row version, and whose `number` several may have. A delta tells the newest row and the newest deletion of a record,
  * both if both happened, in no order, perhaps on different pages.
  */
 export class SourceWorld {
   readonly rows = new Map<string, SourceRow>();
+  /** The contact of each row version. */
+  readonly idOf = new Map<number, string>();
   readonly #changes: Change[] = [];
   readonly #lots: Lots;
   readonly #clock: Clock;
@@ -115,9 +119,11 @@ export class SourceWorld {
     this.#clock = clock;
   }
 
-  put(id: string, name: string): void {
+  /** Without a number it keeps the one it has. */
+  put(id: string, name: string, number = this.rows.get(id)?.number ?? `of ${id}`): void {
     this.#version += 1;
-    const row = { version: this.#version, name };
+    const row = { version: this.#version, name, number };
+    this.idOf.set(row.version, id);
     this.rows.set(id, row);
     this.#changes.push({ id, version: row.version, row });
   }
