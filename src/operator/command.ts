@@ -1,9 +1,7 @@
 import { Command, InvalidArgumentError } from "commander";
 import { ConfigurationError } from "../kubernetes/errors.ts";
-import type { ListenAddress } from "../telemetry/address.ts";
-import { addressFlag, flag, logLevelFlag } from "../telemetry/flags.ts";
+import { type AddressFlag, addressFlag, flag, listenAddress, logLevelFlag } from "../telemetry/flags.ts";
 import { createLogger, type LogLevel } from "../telemetry/log.ts";
-import { shutdownSignal } from "../telemetry/shutdown.ts";
 import { DefinitionError } from "./crd-check.ts";
 import { runOperator } from "./process.ts";
 import type { OperatorSettings } from "./settings.ts";
@@ -19,15 +17,17 @@ interface Flags {
   readonly allowedWorkerImages: readonly string[];
   readonly allowedServiceAccounts: readonly string[];
   readonly workerPoll?: PollMode;
-  /** undefined: 0 was given. */
-  readonly metricsAddress: ListenAddress | undefined;
-  readonly healthAddress: ListenAddress | undefined;
+  readonly metricsAddress: AddressFlag;
+  readonly healthAddress: AddressFlag;
   readonly concurrency: number;
   readonly logLevel: LogLevel;
 }
 
-/** `integration-workflow operator`. Every flag can also be set as INTEGRATION_WORKFLOW_<FLAG>. */
-export function operatorCommand(): Command {
+/**
+ * `integration-workflow operator`. Every flag can also be set as INTEGRATION_WORKFLOW_<FLAG>.
+ * @param stop aborts when the process is to end
+ */
+export function operatorCommand(stop: AbortSignal): Command {
   const none: readonly string[] = [];
   return new Command("operator")
     .description("makes the cluster match every IntegrationWorkflow, and writes what it sees into status")
@@ -48,7 +48,7 @@ export function operatorCommand(): Command {
     .addOption(
       flag("--leader-election-namespace <name>", "where the lease is; else the namespace of this pod or context"),
     )
-    .addOption(flag("--worker-image <image>", "the image that workers run").makeOptionMandatory())
+    .addOption(flag("--worker-image <image>", "the image that workers run").argParser(image).makeOptionMandatory())
     .addOption(
       flag(
         "--allowed-worker-images <images>",
@@ -77,7 +77,7 @@ export function operatorCommand(): Command {
     .action(async (flags: Flags) => {
       const logger = createLogger("operator", flags.logLevel);
       try {
-        await runOperator(settingsOf(flags), logger, shutdownSignal());
+        await runOperator(settingsOf(flags), logger, stop);
       } catch (error) {
         if (!(error instanceof ConfigurationError) && !(error instanceof DefinitionError)) throw error;
         logger.error(error.message, { code: error.code });
@@ -101,6 +101,11 @@ function names(flagName: string, each: RegExp, accepted: string) {
   };
 }
 
+function image(text: string): string {
+  if (text.trim() === "") throw new InvalidArgumentError("name an image, such as registry.example/team/worker:1.0");
+  return text;
+}
+
 function concurrency(text: string): number {
   const value = Number(text);
   if (Number.isInteger(value) && value >= 1 && value <= 256) return value;
@@ -119,8 +124,8 @@ function settingsOf(flags: Flags): OperatorSettings {
       allowedServiceAccounts: flags.allowedServiceAccounts,
     },
     workerPoll: flags.workerPoll,
-    metricsAddress: flags.metricsAddress,
-    healthAddress: flags.healthAddress,
+    metricsAddress: listenAddress(flags.metricsAddress),
+    healthAddress: listenAddress(flags.healthAddress),
     concurrency: flags.concurrency,
     logLevel: flags.logLevel,
   };

@@ -7,7 +7,7 @@ import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { dump, load } from "js-yaml";
-import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
 import { createAuthority } from "../../../cluster/certificates.ts";
 import { apiServer, installCrd } from "../api/api-server.ts";
 import { type Program, run, start } from "./program.ts";
@@ -188,6 +188,18 @@ describe("an address that is taken ends the operator with 1", () => {
     const message = `cannot listen on 127.0.0.1 port ${port}: another process listens there: end it, or give another address (--help names the flags)`;
     expect(ended).toMatchObject({ code: 1, message });
   });
+});
+
+test("0 for an address means nowhere", async () => {
+  writeFileSync(path, dump(kubeconfig));
+  const program = operator("--metrics-address", "0", "--health-address", "0");
+  const started = await vi.waitFor(() => {
+    const line = program.lines.find(({ message }) => message === "operator started");
+    if (line === undefined) throw new Error(`not started: ${program.output}`);
+    return line;
+  }, 30_000);
+  expect([started["metrics"], started["health"]]).toEqual([undefined, undefined]);
+  expect(await program.stop()).toMatchObject({ code: 0 });
 });
 
 test("without rights the operator stays, not ready, says which right it lacks, and asks at growing intervals", async () => {

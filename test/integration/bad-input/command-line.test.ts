@@ -15,6 +15,10 @@ const flags: readonly Row[] = [
   [["worker", "--nonsense"], "error: unknown option '--nonsense'"],
   [["sandbox", "--nonsense"], "error: unknown option '--nonsense'"],
   [["operator", ...image, "extra"], "error: too many arguments for 'operator'. Expected 0 arguments but got 1: extra."],
+  [
+    ["operator", "--worker-image", ""],
+    "error: option '--worker-image <image>' argument '' is invalid. name an image, such as registry.example/team/worker:1.0",
+  ],
   [["operator"], "error: required option '--worker-image <image>' not specified"],
   ...refused("operator", "--watch-namespaces <names>", [
     ["Crm", '"Crm" does not fit: --watch-namespaces takes namespaces such as crm,marketing'],
