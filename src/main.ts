@@ -1,6 +1,10 @@
 #!/usr/bin/env node
 /** Picks the role. A role's code is loaded only when it is asked for. */
 import { Command, CommanderError } from "commander";
+import { shutdownSignal } from "./telemetry/shutdown.ts";
+
+/** From the first moment on: a signal that nobody listens to kills, and passes by the first process of a container. */
+const stop = shutdownSignal();
 
 /** Bad flags and unknown roles, as the shell's own commands answer them. */
 const usageExitCode = 2;
@@ -8,15 +12,15 @@ const usageExitCode = 2;
 const roles: Readonly<Record<string, { readonly summary: string; readonly load: () => Promise<Command> }>> = {
   operator: {
     summary: "makes the cluster match every IntegrationWorkflow, and writes what it sees into status",
-    load: async () => (await import("./operator/command.ts")).operatorCommand(),
+    load: async () => (await import("./operator/command.ts")).operatorCommand(stop),
   },
   worker: {
     summary: "moves one workflow's records between Dataverse and Adobe Campaign",
-    load: async () => (await import("./worker/command.ts")).workerCommand(),
+    load: async () => (await import("./worker/command.ts")).workerCommand(stop),
   },
   sandbox: {
     summary: "stand-ins of Dataverse and Adobe Campaign, so that everything runs without an account",
-    load: async () => (await import("./sandbox/command.ts")).sandboxCommand(),
+    load: async () => (await import("./sandbox/command.ts")).sandboxCommand(stop),
   },
 };
 

@@ -2,7 +2,6 @@ import { Command, InvalidArgumentError } from "commander";
 import type { ListenAddress } from "../telemetry/address.ts";
 import { type AddressFlag, addressFlag, flag, listenAddress, logLevelFlag } from "../telemetry/flags.ts";
 import { createLogger, type LogLevel } from "../telemetry/log.ts";
-import { shutdownSignal } from "../telemetry/shutdown.ts";
 import { defaultOptions, type SandboxOptions } from "./options.ts";
 import { runSandbox } from "./run.ts";
 
@@ -21,8 +20,11 @@ interface Flags {
   readonly logLevel: LogLevel;
 }
 
-/** `integration-workflow sandbox`. Every flag can also be set as INTEGRATION_WORKFLOW_<FLAG>. */
-export function sandboxCommand(): Command {
+/**
+ * `integration-workflow sandbox`. Every flag can also be set as INTEGRATION_WORKFLOW_<FLAG>.
+ * @param stop aborts when the process is to end
+ */
+export function sandboxCommand(stop: AbortSignal): Command {
   return new Command("sandbox")
     .description("stand-ins of Dataverse and Adobe Campaign, so that everything runs without an account")
     .addOption(addressFlag("--dataverse-address <address>", "where Dataverse and its token endpoint listen", 8081))
@@ -51,7 +53,7 @@ export function sandboxCommand(): Command {
     .addOption(flag("--key-field <name>", "the profile's identification key").default(defaultOptions.keyField))
     .addOption(logLevelFlag())
     .action(async (flags: Flags, command: Command) => {
-      await runSandbox(optionsOf(flags, command), createLogger("sandbox", flags.logLevel), shutdownSignal());
+      await runSandbox(optionsOf(flags, command), createLogger("sandbox", flags.logLevel), stop);
     });
 }
 

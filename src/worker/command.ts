@@ -2,8 +2,9 @@ import { Command, InvalidArgumentError } from "commander";
 import { workerPaths, workerPort } from "../api/worker-contract.ts";
 import { type AddressFlag, addressFlag, flag, listenAddress, logLevelFlag } from "../telemetry/flags.ts";
 import { createLogger, type LogLevel } from "../telemetry/log.ts";
-import { shutdownSignal } from "../telemetry/shutdown.ts";
 import { runWorker, type WorkerOptions } from "./process/run.ts";
+
+const lingerMs = 500;
 
 interface Flags {
   readonly config: string;
@@ -23,8 +24,9 @@ interface Flags {
 /**
  * `integration-workflow worker`. Every path and port of the worker contract is a flag with the contract's own value, so
  * that a worker runs on a laptop too. Every flag can also be set as INTEGRATION_WORKFLOW_<FLAG>.
+ * @param stop aborts when the process is to end
  */
-export function workerCommand(): Command {
+export function workerCommand(stop: AbortSignal): Command {
   return new Command("worker")
     .description("moves one workflow's records between Dataverse and Adobe Campaign")
     .addOption(flag("--config <file>", "the workflow's pinned configuration").default(workerPaths.configuration))
@@ -56,7 +58,9 @@ export function workerCommand(): Command {
     .addOption(flag("--page-size <rows>", "rows a page (default: 5000)").argParser(positive))
     .addOption(logLevelFlag())
     .action(async (flags: Flags) => {
-      process.exitCode = await runWorker(optionsOf(flags), createLogger("worker", flags.logLevel), shutdownSignal());
+      process.exitCode = await runWorker(optionsOf(flags), createLogger("worker", flags.logLevel), stop);
+      // Its last words are said: whatever is left may keep the process for a moment, not for its own time.
+      setTimeout(() => process.exit(), lingerMs).unref();
     });
 }
 

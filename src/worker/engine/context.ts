@@ -55,7 +55,7 @@ export function pauseOf(state: MappingState): { readonly reason: string; readonl
   if (wave.wave === undefined) return undefined;
   return {
     reason: "RefusalWave",
-    message: `Campaign refuses one record after the other: ${wave.wave}. The records stay queued, and one is tried again every minute${waveAdvice(wave.wave)}`,
+    message: `Campaign refuses one record after the other: ${wave.wave}. The records stay queued, and one is tried again every minute`,
   };
 }
 
@@ -71,10 +71,4 @@ export function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promi
     const cancel = clock.schedule(delayMs, end);
     signal.addEventListener("abort", end, { once: true });
   });
-}
-
-/** The one cause of a wave that never goes by itself. */
-function waveAdvice(reason: string): string {
-  if (reason !== "RemovedInCampaign") return "";
-  return ". This workflow wrote them, and they are gone: to make them again, give the mapping a new value of replay and restart";
 }

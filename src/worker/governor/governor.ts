@@ -84,6 +84,7 @@ export class Governor {
     };
     const onAbort = () => {
       this.#lanes.remove(lane, waiter);
+      this.#serve(); // When nobody waits any more, no timer may keep the process.
       reject(signal.reason);
     };
     signal.addEventListener("abort", onAbort, { once: true });

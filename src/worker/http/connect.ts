@@ -37,6 +37,8 @@ export interface ConnectOptions {
   readonly metrics: CallMetrics;
   /** How long one operation of a client may take, its waits included. 120 unless told. */
   readonly callTimeoutSeconds?: number;
+  /** Once it aborts, what was not sent yet is not sent any more; what is under way may end. */
+  readonly stop: AbortSignal;
   readonly transport?: Omit<TransportOptions, "caBundle">;
   readonly clock?: Clock;
   readonly random?: () => number;
@@ -62,7 +64,7 @@ const entraTokenUrl = (tenantId: string) =>
  * @throws Error when the CA bundle cannot be used
  */
 export function connect(options: ConnectOptions): Connections {
-  const { dynamics, campaign, credentialsDirectory, logger, metrics } = options;
+  const { dynamics, campaign, credentialsDirectory, logger, metrics, stop } = options;
   const { clock = systemClock, random = Math.random } = options;
   const callTimeoutSeconds = options.callTimeoutSeconds ?? defaultCallTimeoutSeconds;
   const ca = options.caBundlePath === undefined ? {} : { caBundle: readCaBundle(options.caBundlePath) };
@@ -113,7 +115,7 @@ export function connect(options: ConnectOptions): Connections {
     random,
     logger,
   });
-  const shared = { transport, metrics, callTimeoutSeconds };
+  const shared = { transport, metrics, callTimeoutSeconds, stop };
   const dataverseService = { ...shared, tokens: dynamicsTokens, governor: governors.Dataverse };
   const campaignService = { ...shared, tokens: campaignTokens, governor: governors.Campaign };
   return {

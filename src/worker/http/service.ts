@@ -1,10 +1,10 @@
-import type { CallResult, Governor } from "../governor/governor.ts";
+import type { CallResult, Governor, Grant } from "../governor/governor.ts";
 import type { Lane } from "../governor/lanes.ts";
 import type { AccessToken } from "./access-tokens.ts";
 import { numberHeader, retryAfterSeconds } from "./answer.ts";
 import { abortedError, ServiceError, type ServiceName, serviceError } from "./service-error.ts";
 import type { HttpRequest, HttpResponse, Transport } from "./transport.ts";
-import { withDeadline } from "./until-aborted.ts";
+import { underBoth, withDeadline } from "./until-aborted.ts";
 
 /** What the process counts of its calls. */
 export interface CallMetrics {
@@ -31,6 +31,8 @@ export interface ServiceOptions {
   readonly authorize: (token: AccessToken) => Readonly<Record<string, string>>;
   /** A call's time, its wait for leave included. */
   readonly callTimeoutSeconds: number;
+  /** Once it aborts, what was not sent yet is not sent any more; what is under way may end. */
+  readonly stop: AbortSignal;
 }
 
 export interface ServiceCall extends HttpRequest {
@@ -105,14 +107,11 @@ export class Service {
   }
 
   async #once(call: ServiceCall, signal: AbortSignal): Promise<{ response: HttpResponse; token: AccessToken }> {
-    const { name, transport, tokens, governor, authorize } = this.#options;
-    const grant = await governor.acquire(call.lane, signal).catch(() => {
-      throw noGrant(name, call.operation, governor, signal);
-    });
-    let result: CallResult = { sent: false, executionSeconds: 0 };
+    const { name, transport, authorize, stop } = this.#options;
+    const { grant, token } = await underBoth([signal, stop], (unsent) => this.#leave(call, unsent));
+    let result = notSent;
     const sentAt = performance.now();
     try {
-      const token = await tokens.get(signal);
       const { method, url, headers, body } = call;
       const request = {
         method,
@@ -131,7 +130,23 @@ export class Service {
       grant.release(result);
     }
   }
+
+  /** What a call needs before it is sent: leave under the limits, and a token. */
+  async #leave(call: ServiceCall, signal: AbortSignal): Promise<{ grant: Grant; token: AccessToken }> {
+    const { name, tokens, governor } = this.#options;
+    const grant = await governor.acquire(call.lane, signal).catch(() => {
+      throw noGrant(name, call.operation, governor, signal);
+    });
+    try {
+      return { grant, token: await tokens.get(signal) };
+    } catch (error) {
+      grant.release(notSent);
+      throw error;
+    }
+  }
 }
+
+const notSent: CallResult = { sent: false, executionSeconds: 0 };
 
 /** The limits' headers (api-limits.md, send-parallel-requests.md); Campaign sends none of them. */
 function resultOf(response: HttpResponse): CallResult {

@@ -44,6 +44,7 @@ export class Transport {
   readonly #options: Required<Omit<TransportOptions, "caBundle">>;
   readonly #ca: string[] | undefined;
   readonly #pools = new Map<string, Pool>();
+  #isClosed = false;
 
   constructor(options: TransportOptions = {}) {
     const { caBundle, ...rest } = options;
@@ -67,6 +68,7 @@ export class Transport {
     const url = new URL(request.url);
     const what = `${request.method} to ${url.host}`;
     if (signal.aborted) throw abortedError(service, what, signal, "NotSent");
+    if (this.#isClosed) throw serviceError(service, `${service}: ${what} came after the end`, closed);
     const exchange = new Exchange(this.#options.maxResponseBytes);
     const onAbort = () => exchange.abort();
     signal.addEventListener("abort", onAbort, { once: true });
@@ -92,8 +94,9 @@ export class Transport {
     }
   }
 
-  /** Ends every connection, calls in flight included. */
+  /** Ends every connection, calls in flight included. Nothing is sent any more. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await Promise.all([...this.#pools.values()].map((pool) => pool.destroy()));
   }
 
@@ -114,6 +117,8 @@ export class Transport {
     return pool;
   }
 }
+
+const closed = { code: "Aborted", outcome: "NotSent" } as const;
 
 /**
  * Reads a CA bundle for a Transport.

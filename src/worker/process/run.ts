@@ -91,9 +91,9 @@ class Worker {
       await this.#move(configuration, mappings, stop);
     } finally {
       this.#lastStatus = await this.#engine?.status().catch(() => undefined);
+      await server?.close(); // It asks the queue.
       await this.#connections?.close();
       await this.#queue?.close();
-      await server?.close();
     }
   }
 
@@ -116,7 +116,7 @@ class Worker {
     const { spec } = configuration;
     const logger = this.#logger;
     this.#queue = await openSqliteQueue({ directory, now: Date.now, logger }, stop);
-    this.#connections = this.#connect(configuration);
+    this.#connections = this.#connect(configuration, stop);
     const { dataverse, campaign } = this.#connections;
     this.#engine = new IngressEngine({
       configuration,
@@ -148,7 +148,7 @@ class Worker {
     await this.#engine.run(stop, giveUp.signal);
   }
 
-  #connect({ spec }: WorkflowConfiguration): Connections {
+  #connect({ spec }: WorkflowConfiguration, stop: AbortSignal): Connections {
     const { credentialsDirectory, caBundlePath, callTimeoutSeconds } = this.#options;
     if (spec.caBundle !== undefined && !existsSync(caBundlePath)) {
       throw new FatalError(
@@ -172,6 +172,7 @@ class Worker {
       logger: this.#logger,
       metrics: this.#metrics.calls,
       callTimeoutSeconds,
+      stop,
     });
   }
 

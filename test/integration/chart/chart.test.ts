@@ -106,8 +106,9 @@ test.each([
     "operator.allowedServiceAccounts={worker}",
   );
   const [role, ...flags] = containerOf(objects, name).args;
-  const parsed = command().exitOverride().parseOptions(flags);
-  expect(role).toBe(command().name());
+  const roleCommand = command(new AbortController().signal);
+  const parsed = roleCommand.exitOverride().parseOptions(flags);
+  expect(role).toBe(roleCommand.name());
   expect(parsed).toEqual({ operands: [], unknown: [] });
 });
 

@@ -25,7 +25,7 @@ async function contactsFile(text: string): Promise<string> {
 
 describe("the sandbox command", () => {
   it("can set every option by an environment variable", () => {
-    for (const option of sandboxCommand().options) {
+    for (const option of sandboxCommand(new AbortController().signal).options) {
       expect(option.envVar).toBe(`INTEGRATION_WORKFLOW_${option.long?.slice(2).toUpperCase().replaceAll("-", "_")}`);
     }
   });

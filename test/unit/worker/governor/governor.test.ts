@@ -110,6 +110,18 @@ describe("the governor", () => {
     expect(governor.state()).toMatchObject({ inFlight: 2, waiting: 0, pausedSeconds: 0 });
   });
 
+  test("leaves no timer behind when nobody waits for the end of a pause any more", async () => {
+    const clock = new VirtualClock();
+    const governor = new Governor(campaignLimits(100), clock);
+    (await governor.acquire("write", never)).release({ ...done, throttled: { retryAfterSeconds: 3600 } });
+    const leaving = new AbortController();
+    const waiting = [governor.acquire("write", leaving.signal), governor.acquire("delta", leaving.signal)];
+    expect(clock.scheduled).toBe(1);
+    leaving.abort(new Error("left"));
+    await Promise.all(waiting.map((grant) => expect(grant).rejects.toThrow("left")));
+    expect(clock.scheduled).toBe(0);
+  });
+
   test("pauses longer each time that the service throttles without saying for how long", async () => {
     const clock = new VirtualClock();
     const governor = new Governor(campaignLimits(100), clock);

@@ -6,6 +6,11 @@ export class VirtualClock implements Clock {
   #timers: { at: number; order: number; callback: () => void }[] = [];
   #order = 0;
 
+  /** Calls back that are still to come. */
+  get scheduled(): number {
+    return this.#timers.length;
+  }
+
   now(): number {
     return this.#now;
   }

@@ -37,6 +37,19 @@ const post = (url: string): HttpRequest => ({ method: "POST", url, headers: {}, 
 const send = (request: HttpRequest, options: TransportOptions = {}, signal: AbortSignal = never) =>
   transport(options).send("Dataverse", request, signal);
 
+test("nothing is sent after the end", async () => {
+  let asked = 0;
+  const { url } = await server((_, response) => {
+    asked += 1;
+    json(response, 200, {});
+  });
+  const ended = transport();
+  await ended.send("Dataverse", get(url), never);
+  await ended.close();
+  await expect(ended.send("Dataverse", get(url), never)).rejects.toMatchObject({ code: "Aborted", outcome: "NotSent" });
+  expect(asked).toBe(1);
+});
+
 describe("an answer", () => {
   test("is given whatever its status, unpacked if it was compressed", async () => {
     const { url } = await server((request, response) => {

@@ -34,6 +34,7 @@ export async function workspace(options: WorkspaceOptions): Promise<Workspace> {
     credentialsDirectory,
     logger: silentLogger,
     metrics: noCallMetrics,
+    stop: new AbortController().signal,
     ...options.connect,
   });
   return {
