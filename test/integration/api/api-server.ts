@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { load } from "js-yaml";
 import { Agent, fetch } from "undici";
+import { vi } from "vitest";
 import { controlPlaneBinaries } from "../../../cluster/binaries.ts";
 import { apiGroup, apiVersion, kind, plural } from "../../../src/api/group.ts";
 import type { Manifest } from "./manifests.ts";
@@ -72,15 +73,19 @@ export function workflowsPath(namespace: string, name?: string): string {
   return name === undefined ? list : `${list}/${name}`;
 }
 
-/** Applies the CRD of crds/ as a person would, and waits until the API server serves it. */
+/** Applies the CRD of crds/ as a person would, and waits until the API server serves it and describes it. */
 export async function installCrd(server: ApiServer): Promise<void> {
   await server.kubectl(["apply", "--server-side", "--force-conflicts", "-f", "crds/integrationworkflows.yaml"]);
   await server.kubectl(["wait", "--for=condition=Established", "--timeout=30s", `crd/${plural}.${apiGroup}`]);
-  const deadline = performance.now() + 30_000;
-  while ((await server.request("GET", workflowsPath("default"))).status !== 200) {
-    if (performance.now() > deadline) throw new Error(`${kind} is established but not served after 30 s`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  await vi.waitFor(
+    async () => {
+      for (const path of [workflowsPath("default"), `/openapi/v3/apis/${apiGroup}/${apiVersion}`]) {
+        const { status } = await server.request("GET", path);
+        if (status !== 200) throw new Error(`${kind} is established, and GET ${path} is still answered ${status}`);
+      }
+    },
+    { timeout: 30_000, interval: 50 },
+  );
 }
 
 /** Makes a namespace of its own for a test file, and returns its name. */
