@@ -78,6 +78,11 @@ export function readOnlyField(resource: Resource, field: string): CampaignRefusa
   );
 }
 
+/** Assumed: Adobe quotes no answer to a mandatory link that is left out or emptied. */
+export function linkMissing(resource: Resource, field: string): CampaignRefusal {
+  return new CampaignRefusal(500, `${contact}\nThe '${field}' link of the '${resource.name}' resource is mandatory.`);
+}
+
 export function badEnumeration(resource: Resource, field: string, value: unknown): CampaignRefusal {
   return new CampaignRefusal(
     500,

@@ -1,6 +1,7 @@
-import { CampaignRefusal, keyChanged, keyTaken, noSuchKey, unknownPKey } from "./errors.ts";
+import { CampaignRefusal, keyChanged, keyTaken, linkMissing, noSuchKey, unknownPKey } from "./errors.ts";
 import { type CampaignRecord, PKeys, RecordStore } from "./record-store.ts";
 import type { Endpoint, Field, Resource } from "./schema.ts";
+import type { ThrottleSettings } from "./throttle.ts";
 import { type FieldValues, readFields } from "./values.ts";
 import { WriteLog, type Writer } from "./write-log.ts";
 
@@ -12,6 +13,13 @@ export interface CampaignBehaviour {
   readonly duplicateKey: "500" | "409" | "accept";
   /** How the engine's errors are written. */
   readonly errorShape: "text" | "json";
+  /**
+   * A mandatory link without its target: `refuse` the write, or take it and `hide` the record until the target is
+   * there, as the page d365-acs-notices-and-recommendations.md tells.
+   */
+  readonly mandatoryLink: "refuse" | "hide";
+  /** null: no limit. */
+  readonly throttle: ThrottleSettings | null;
   /** Resources that take an identification key in the URL in place of a PKey. */
   readonly keyInUrl: readonly string[];
   /** XtkBigTableThreshold: beyond so many records `next` comes only with `_forcePagination` (pagination.md). */
@@ -22,6 +30,8 @@ const defaultBehaviour: CampaignBehaviour = {
   missingKey: "404",
   duplicateKey: "500",
   errorShape: "text",
+  mandatoryLink: "refuse",
+  throttle: null,
   keyInUrl: ["profile", "service", "orgUnitBase"],
   bigTableThreshold: 100_000,
 };
@@ -72,7 +82,7 @@ export class CampaignInstance {
   byPKey(resource: Resource, pkey: string): CampaignRecord {
     const id = this.pkeys.decode(resource.name, pkey);
     const record = id === undefined ? undefined : this.store(resource.name).get(id);
-    if (record === undefined) throw unknownPKey(resource, pkey);
+    if (record === undefined || this.isHidden(resource, record)) throw unknownPKey(resource, pkey);
     return record;
   }
 
@@ -80,15 +90,32 @@ export class CampaignInstance {
   byKey(resource: Resource, value: string): CampaignRecord | undefined {
     for (const key of resource.keys) {
       const record = this.store(resource.name).findByKey(key, value)[0];
-      if (record !== undefined) return record;
+      if (record !== undefined && !this.isHidden(resource, record)) return record;
     }
     return undefined;
+  }
+
+  /** Whether a record waits for the target of a mandatory link, so that neither people nor callers see it. */
+  isHidden(resource: Resource, record: CampaignRecord): boolean {
+    return resource.fields.some(
+      (field) => field.mandatory === true && this.linked(field, record.values[field.name]) === undefined,
+    );
+  }
+
+  /** The record that a link's value leads to: by number, or by a key that had no record when it was written. */
+  linked(field: Field, value: unknown): CampaignRecord | undefined {
+    const target = this.resource(field.target ?? "");
+    if (target === undefined) return undefined;
+    if (typeof value === "number") return this.store(target.name).get(value);
+    if (typeof value !== "string") return undefined;
+    return target.keys.flatMap((key) => this.store(target.name).findByKey(key, value))[0];
   }
 
   /** @throws CampaignRefusal for bad values and a key that is taken */
   insert(resource: Resource, endpoint: Endpoint, body: FieldValues, by: Writer): CampaignRecord {
     const values = this.#read(resource, endpoint, body);
     this.#checkKeys(resource, values);
+    this.#checkLinks(resource, values);
     const record = this.store(resource.name).insert(values, this.now());
     this.writes.add(resource, record, { operation: "insert", by, values: body, at: this.now() });
     return record;
@@ -109,6 +136,7 @@ export class CampaignInstance {
       if (record.values[key] !== undefined)
         throw keyChanged(resource, String(record.values[key]), String(changes[key]));
     }
+    this.#checkLinks(resource, { ...record.values, ...changes });
     const changed = this.store(resource.name).update(record, { ...record.values, ...changes }, this.now());
     this.writes.add(resource, changed, { operation: "update", by, values: body, at: this.now() });
     return changed;
@@ -127,16 +155,23 @@ export class CampaignInstance {
    * By `{"PKey": ...}` or by the target's identification key as a plain value. An object with other fields is
    * ignored ("POST with linked resources" on Adobe's page of limitations); a key that no record has is a 404 there.
    */
-  #findLink(field: Field, value: unknown): number | undefined {
+  #findLink(field: Field, value: unknown): number | string | undefined {
     const target = this.resource(field.target ?? "");
     if (target === undefined) return undefined;
     if (typeof value !== "object" || value === null) {
       const record = this.byKey(target, String(value));
-      if (record === undefined) throw noSuchKey(target, String(value));
-      return record.id;
+      if (record !== undefined) return record.id;
+      if (field.mandatory === true && this.behaviour.mandatoryLink === "hide") return String(value);
+      throw noSuchKey(target, String(value));
     }
     const pkey = "PKey" in value ? value.PKey : undefined;
     return typeof pkey === "string" ? this.byPKey(target, pkey).id : undefined;
+  }
+
+  #checkLinks(resource: Resource, values: FieldValues): void {
+    if (this.behaviour.mandatoryLink === "hide") return;
+    const missing = resource.fields.find((field) => field.mandatory === true && values[field.name] === undefined);
+    if (missing !== undefined) throw linkMissing(resource, missing.name);
   }
 
   #checkKeys(resource: Resource, values: FieldValues): void {

@@ -55,16 +55,16 @@ export function fieldJson(instance: CampaignInstance, base: UrlBase, record: Cam
       return String(record.values["email"] ?? "").split("@")[1] ?? "";
   }
   const value = record.values[field.name];
-  if (field.type === "link") return typeof value === "number" ? linkJson(instance, base, field, value) : {};
+  if (field.type === "link") return linkJson(instance, base, field, value);
   if (field.type === "item") return { ...Object(emptyValue(field)), ...Object(value ?? {}) };
   return value ?? emptyValue(field);
 }
 
-function linkJson(instance: CampaignInstance, base: UrlBase, field: Field, id: number): unknown {
+function linkJson(instance: CampaignInstance, base: UrlBase, field: Field, value: unknown): unknown {
   const target = instance.resource(field.target ?? "");
-  const record = target === undefined ? undefined : instance.store(target.name).get(id);
+  const record = instance.linked(field, value);
   if (target === undefined || record === undefined) return {};
-  const pkey = instance.pkeys.encode(target.name, id);
+  const pkey = instance.pkeys.encode(target.name, record.id);
   return { PKey: pkey, href: `${resourceUrl(base, target.name)}/${pkey}`, title: titleOf(record) };
 }
 

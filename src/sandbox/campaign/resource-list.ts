@@ -67,7 +67,8 @@ export function countRecords(
   path: ListPath,
   query: URLSearchParams,
 ): number {
-  if (path.filters.length === 0) return instance.store(resource.name).count;
+  const hides = resource.fields.some((field) => field.mandatory === true);
+  if (path.filters.length === 0 && !hides) return instance.store(resource.name).count;
   let count = 0;
   for (const _ of candidates(instance, resource, path, query, 0)) count += 1;
   return count;
@@ -123,7 +124,7 @@ function* candidates(
     }
   }
   for (const record of source) {
-    if (tests.every((test) => test(record))) yield record;
+    if (tests.every((test) => test(record)) && !instance.isHidden(resource, record)) yield record;
   }
 }
 

@@ -48,7 +48,7 @@ function fieldMetadata(base: UrlBase, resource: Resource, field: Field): Record<
     resType: field.type === "link" ? "link" : (technicalTypes[field.type] ?? field.type),
     dataPolicy: field.dataPolicy ?? "none",
     category: resource.name,
-    mandatory: false,
+    mandatory: field.mandatory === true,
     readOnly: field.readOnly === true,
     sortable: field.type !== "item" && field.type !== "link",
     ...(field.maxLength === undefined ? {} : { length: field.maxLength }),

@@ -23,6 +23,8 @@ export interface Field {
   readonly values?: readonly string[];
   /** Link: the resource it points at. */
   readonly target?: string;
+  /** Link: of the type "1 cardinality simple link": a record whose target is not there is hidden (notices page). */
+  readonly mandatory?: boolean;
   /** Item: the fields inside. */
   readonly fields?: readonly Field[];
   /** `email` refuses what is no address; `smartCase` turns "jEAN dupont" into "Jean Dupont". */

@@ -10,6 +10,7 @@ import { endpointIndex, filterMetadata, resourceMetadata } from "./resource-meta
 import type { Endpoint, Resource } from "./schema.ts";
 import { signIn } from "./sign-in.ts";
 import { Subscriptions } from "./subscriptions.ts";
+import { Throttle } from "./throttle.ts";
 import { type FieldValues, visibleFields } from "./values.ts";
 
 const endpoints: readonly Endpoint[] = ["profileAndServices", "profileAndServicesExt", "customResources"];
@@ -21,6 +22,7 @@ export class CampaignService {
   readonly #application: Application;
   readonly #tokens: AccessTokens;
   readonly #subscriptions: Subscriptions;
+  readonly #throttle: Throttle;
 
   constructor(
     instance: CampaignInstance,
@@ -31,6 +33,7 @@ export class CampaignService {
     this.#application = identity.application;
     this.#tokens = identity.tokens;
     this.#subscriptions = new Subscriptions(instance);
+    this.#throttle = new Throttle(instance.now);
   }
 
   handle(request: SandboxRequest): Promise<SandboxAnswer> {
@@ -47,6 +50,8 @@ export class CampaignService {
 
   #route(request: SandboxRequest): SandboxAnswer {
     this.#checkGateway(request);
+    const throttled = this.#throttle.refuse(this.#instance.behaviour.throttle);
+    if (throttled !== undefined) return throttled;
     const [organization, campaign, endpointName, ...rest] = pathSegments(request.path);
     const endpoint = endpoints.find((name) => name === endpointName);
     if (organization !== this.#organization || campaign !== "campaign" || endpoint === undefined) throw refuse.badUri();

@@ -11,8 +11,11 @@ export function visibleFields(resource: Resource, endpoint: Endpoint): readonly 
     : resource.fields;
 }
 
-/** The number of the record that a link's value names; undefined: the value is ignored. @throws CampaignRefusal */
-export type LinkFinder = (field: Field, value: unknown) => number | undefined;
+/**
+ * The number of the record that a link's value names; a text: the key of a record that is still to come; undefined: the
+ * value is ignored. @throws CampaignRefusal
+ */
+export type LinkFinder = (field: Field, value: unknown) => number | string | undefined;
 
 /**
  * A request's body as the record will hold it.

@@ -105,7 +105,7 @@ function controlRecord(instance: CampaignInstance, resource: Resource, record: C
     values[name] =
       field?.type === "link" && typeof value === "number" ? linkText(instance, field.target ?? "", value) : value;
   }
-  return { id, created, lastModified, values };
+  return { id, created, lastModified, values, ...(instance.isHidden(resource, record) ? { hidden: true } : {}) };
 }
 
 function linkText(instance: CampaignInstance, target: string, id: number): string {

@@ -96,13 +96,15 @@ export function dataverseControl({ organization, protection, clock }: SandboxWor
       protection.reset();
       return protection.settings;
     },
-    setOrganization: async ({ expireChangeTrackingInDays, expireSubscriptionsInDays }) => {
+    setOrganization: async ({ expireChangeTrackingInDays, expireSubscriptionsInDays, staleRecordCounts }) => {
       const { schemaLog } = organization;
       organization.expireChangeTrackingInDays = expireChangeTrackingInDays ?? organization.expireChangeTrackingInDays;
       schemaLog.expireSubscriptionsInDays = expireSubscriptionsInDays ?? schemaLog.expireSubscriptionsInDays;
+      if (staleRecordCounts !== undefined) organization.freezeRecordCounts(staleRecordCounts);
       return {
         expireChangeTrackingInDays: organization.expireChangeTrackingInDays,
         expireSubscriptionsInDays: schemaLog.expireSubscriptionsInDays,
+        staleRecordCounts: organization.recordCountsAreFrozen,
       };
     },
     setClock: async (settings) => clock.set(settings),

@@ -44,6 +44,8 @@ export interface ControlRecord {
   readonly created: number;
   readonly lastModified: number;
   readonly values: Readonly<Record<string, unknown>>;
+  /** It waits for the target of a mandatory link: the API does not show it. */
+  readonly hidden?: true;
 }
 
 /** Columns of the table `organization` that decide how long changes are kept. */
@@ -52,6 +54,8 @@ interface OrganizationSettings {
   readonly expireChangeTrackingInDays: number;
   /** Life of metadata's version stamps; 90 at first. */
   readonly expireSubscriptionsInDays: number;
+  /** RetrieveTotalRecordCount tells what the counts were when this was set ("within the past 24 hours"). */
+  readonly staleRecordCounts: boolean;
 }
 
 interface SandboxCounters {

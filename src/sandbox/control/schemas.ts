@@ -50,6 +50,7 @@ const plainField = {
   values: optional(texts),
   target: optional(text),
   dataPolicy: optional(oneOf(["none", "email", "smartCase", "upperCase", "lowerCase"])),
+  mandatory: optional(Type.Boolean()),
   readOnly: optional(Type.Boolean()),
   extended: optional(Type.Boolean()),
 };
@@ -111,6 +112,7 @@ export const inputSchemas: Readonly<Record<keyof SandboxControl, TSchema>> = {
   setOrganization: object({
     expireChangeTrackingInDays: optional(number),
     expireSubscriptionsInDays: optional(number),
+    staleRecordCounts: optional(Type.Boolean()),
   }),
   setClock: object({
     factor: optional(Type.Number({ exclusiveMinimum: 0 })),
@@ -130,6 +132,17 @@ export const inputSchemas: Readonly<Record<keyof SandboxControl, TSchema>> = {
     missingKey: optional(oneOf(["404", "500", "create"])),
     duplicateKey: optional(oneOf(["500", "409", "accept"])),
     errorShape: optional(oneOf(["text", "json"])),
+    mandatoryLink: optional(oneOf(["refuse", "hide"])),
+    throttle: optional(
+      Type.Union([
+        Type.Null(),
+        object({
+          callsPerSecond: count,
+          body: oneOf(["gateway", "html", "empty"]),
+          retryAfterSeconds: optional(count),
+        }),
+      ]),
+    ),
     keyInUrl: optional(texts),
     bigTableThreshold: optional(count),
   }),

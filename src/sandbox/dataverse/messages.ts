@@ -30,7 +30,7 @@ export function totalRecordCount(organization: Organization, request: SandboxReq
   const keys = [...list.matchAll(/['"](\w+)['"]/g)].map((match) => match[1] ?? "");
   const values = keys.map((name) => {
     if (organization.table(name) === undefined) throw noSegment(name);
-    return organization.store(name).count;
+    return organization.recordCount(name);
   });
   return result(request, "RetrieveTotalRecordCount", {
     EntityRecordCountCollection: { Count: keys.length, IsReadOnly: false, Keys: keys, Values: values },

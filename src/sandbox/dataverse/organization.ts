@@ -28,6 +28,7 @@ export class Organization {
   /** Days that a delta token lives (organization.ExpireChangeTrackingInDays). */
   expireChangeTrackingInDays = 7;
   readonly #tables = new Map<string, TableEntry>();
+  #frozenCounts: ReadonlyMap<string, number> | undefined;
   /** Milliseconds since 1970, for the timestamps of data. */
   readonly now: () => number;
   /** Milliseconds since 1970, for what runs out: delta tokens and version stamps. */
@@ -66,6 +67,21 @@ export class Organization {
 
   store(table: string): TableStore {
     return this.#entry(table).store;
+  }
+
+  get recordCountsAreFrozen(): boolean {
+    return this.#frozenCounts !== undefined;
+  }
+
+  /** Lets `recordCount` tell what is true now until it is thawed. */
+  freezeRecordCounts(frozen: boolean): void {
+    const counts = [...this.#tables].map(([name, { store }]) => [name, store.count] as const);
+    this.#frozenCounts = frozen ? new Map(counts) : undefined;
+  }
+
+  /** The number of rows, of now or of when counts were frozen. */
+  recordCount(table: string): number {
+    return this.#frozenCounts?.get(table) ?? this.store(table).count;
   }
 
   /** Replaces a table's columns or switches. Rows stay as they are; a column that is gone is no longer shown. */

@@ -154,3 +154,15 @@ it("RetrieveTimestamp changes with the schema only", async () => {
   await sandbox.control.dropColumn({ table: "contact", column: "fax" });
   expect(await timestamp()).not.toBe(before);
 });
+
+it("RetrieveTotalRecordCount can tell a count of earlier: it is a snapshot within the past 24 hours", async () => {
+  const count = async () => {
+    const { json } = await caller.call("GET", "RetrieveTotalRecordCount(EntityNames=['contact'])");
+    return json.EntityRecordCountCollection.Values;
+  };
+  await sandbox.control.setOrganization({ staleRecordCounts: true });
+  await caller.call("POST", "contacts", { body: { lastname: "x" } });
+  expect(await count()).toEqual([0]);
+  await sandbox.control.setOrganization({ staleRecordCounts: false });
+  expect(await count()).toEqual([1]);
+});
