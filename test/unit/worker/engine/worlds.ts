@@ -32,7 +32,8 @@ export interface Lot {
   readonly delayMs: number;
 }
 
-export type Lots = () => Lot;
+/** @param call the name of the client's method */
+export type Lots = (call: keyof Dataverse | keyof Campaign) => Lot;
 
 const never = new Promise<never>(() => {});
 
@@ -108,6 +109,8 @@ export class SourceWorld {
   readonly rows = new Map<string, SourceRow>();
   /** The contact of each row version. */
   readonly idOf = new Map<number, string>();
+  /** Whether a delta tells all deletions after all rows. */
+  isDeletedLast = false;
   readonly #changes: Change[] = [];
   readonly #lots: Lots;
   readonly #clock: Clock;
@@ -141,8 +144,8 @@ export class SourceWorld {
 
   client(): Dataverse {
     // An answer is of the time of the question, however late it comes.
-    const call = async <T>(answer: () => T): Promise<T> => {
-      const { fate, delayMs } = this.#lots();
+    const call = async <T>(name: keyof Dataverse, answer: () => T): Promise<T> => {
+      const { fate, delayMs } = this.#lots(name);
       const away = new DataverseError("Dataverse is away", { code: "Outage", outcome: "Unknown", status: 503 });
       try {
         if (fate !== "Done") throw away;
@@ -152,10 +155,10 @@ export class SourceWorld {
       }
     };
     return {
-      whoAmI: () => call(() => ({ organizationId: "org", userId: "user" })),
-      tableMetadata: () => call(() => metadata),
-      readTracked: (read) => call(() => this.#page(read)),
-      readRecord: (_metadata, id) => call(() => this.#record(id)),
+      whoAmI: () => call("whoAmI", () => ({ organizationId: "org", userId: "user" })),
+      tableMetadata: () => call("tableMetadata", () => metadata),
+      readTracked: (read) => call("readTracked", () => this.#page(read)),
+      readRecord: (_metadata, id) => call("readRecord", () => this.#record(id)),
     };
   }
 
@@ -202,7 +205,8 @@ export class SourceWorld {
       newest.set(`${change.id}${change.row === undefined ? "-gone" : ""}`, change);
     }
     // Some order that is nobody's.
-    const place = ({ version, row }: Change) => (version * 7919 + (row === undefined ? 3 : 0)) % 101;
+    const place = ({ version, row }: Change) =>
+      this.isDeletedLast ? Number(row === undefined) : (version * 7919 + (row === undefined ? 3 : 0)) % 101;
     return [...newest.values()].sort((a, b) => place(a) - place(b));
   }
 }
@@ -236,12 +240,14 @@ export class TargetWorld {
     const field = (name: string, type: "string" | "integer") => [name, { name, type, rawType: type }] as const;
     const fields = new Map([field("externalId", "string"), field("name", "string"), field("revision", "integer")]);
     return {
-      resourceMetadata: (resource) => this.#read(() => ({ resource, fields })),
-      list: () => this.#read(() => ({ records: this.records.map((record) => ({ href: "x", fields: { ...record } })) })),
-      findByKey: ({ value }) => this.#read(() => this.with(value).map((record) => ({ href: "x", fields: record }))),
-      insert: (_resource, body) => this.#write(() => this.#insert(body)),
-      updateByKey: (key, body) => this.#write(() => this.#update(key, body)),
-      deleteByKey: (key) => this.#write(() => this.#delete(key)),
+      resourceMetadata: (resource) => this.#read("resourceMetadata", () => ({ resource, fields })),
+      list: () =>
+        this.#read("list", () => ({ records: this.records.map((record) => ({ href: "x", fields: { ...record } })) })),
+      findByKey: ({ value }) =>
+        this.#read("findByKey", () => this.with(value).map((record) => ({ href: "x", fields: record }))),
+      insert: (_resource, body) => this.#write("insert", () => this.#insert(body)),
+      updateByKey: (key, body) => this.#write("updateByKey", () => this.#update(key, body)),
+      deleteByKey: (key) => this.#write("deleteByKey", () => this.#delete(key)),
     };
   }
 
@@ -270,15 +276,15 @@ export class TargetWorld {
     this.history.set(key, [...(this.history.get(key) ?? []), what]);
   }
 
-  async #read<T>(answer: () => T): Promise<T> {
-    const { fate, delayMs } = this.#lots();
+  async #read<T>(name: keyof Campaign, answer: () => T): Promise<T> {
+    const { fate, delayMs } = this.#lots(name);
     await wait(this.#clock, delayMs);
     if (fate === "Done") return answer();
     throw new CampaignError("Campaign is away", { code: "Outage", outcome: "Unknown", status: 503 });
   }
 
-  async #write<T>(act: () => T): Promise<T> {
-    const { fate, delayMs } = this.#lots();
+  async #write<T>(name: keyof Campaign, act: () => T): Promise<T> {
+    const { fate, delayMs } = this.#lots(name);
     if (fate === "NotSent") throw new CampaignError("no connection", { code: "Unreachable", outcome: "NotSent" });
     if (fate === "LandsLate") this.#clock.schedule(this.#latestMs, act);
     const result = fate === "Done" || fate === "LostAfter" ? act() : undefined;
