@@ -130,8 +130,9 @@ export class KeyRoutes {
         if (found.length > 0) return search;
       } catch (error) {
         // A filter that is not there may be refused with any status; an outage must not pass for that.
-        if (!(error instanceof CampaignError) || (error.code !== "Refused" && error.code !== "Outage")) throw error;
-        if (error.code === "Outage") outage = error;
+        const isOutage = error instanceof CampaignError && (error.code === "Outage" || error.code === "EngineError");
+        if (!(error instanceof CampaignError) || !(isOutage || error.code === "Refused")) throw error;
+        if (isOutage) outage = error;
       }
     }
     if (outage !== undefined && !identification) throw outage;

@@ -27,7 +27,7 @@ export function campaignError(
     `${who} ${what} (${status}${serviceCode === undefined ? "" : `, ${serviceCode}`}): ${said}${advice}`,
     {
       code,
-      outcome: code === "Outage" || code === "BadResponse" ? "Unknown" : "Refused",
+      outcome: code === "Outage" || code === "EngineError" || code === "BadResponse" ? "Unknown" : "Refused",
       status,
       serviceCode,
       requestId: headerOf(response.headers, "x-request-id"),
@@ -39,7 +39,8 @@ function codeOf(response: HttpResponse, text: string): ServiceErrorCode {
   const { status } = response;
   if (status === 409 || (status >= 400 && /duplicate key value/i.test(text))) return "DuplicateKey";
   if (status === 404 && /Cannot find document with path/.test(text)) return "LinkTargetMissing";
-  if (status >= 500) return isContentRefusal(text) ? "Refused" : "Outage";
+  if (status >= 500 && isContentRefusal(text)) return "Refused";
+  if (status >= 500) return status === 500 && engineCodes(text).length > 0 ? "EngineError" : "Outage";
   if (isOfTheWay(status)) return "Outage";
   if (status === 403) return "Forbidden";
   // A limit on size is a proxy's to set, and this record is above it.

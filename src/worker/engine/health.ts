@@ -10,8 +10,8 @@ interface ServiceHealth {
 }
 
 /** A failure that concerns the service as a whole, and not what was asked of it. */
-function isOutage(error: unknown): boolean {
-  return error instanceof ServiceError && error.scope === "Service" && error.code !== "Aborted";
+function isOutage({ scope, code }: ServiceError): boolean {
+  return scope === "Service" && code !== "EngineError";
 }
 
 const firstPauseMs = 500;
@@ -36,16 +36,17 @@ export class Health {
     const answered = () => {
       health.answeredAt = this.#clock.now();
       health.failuresInARow = 0;
+      health.lastFailure = undefined;
     };
     try {
       const result = await call();
       answered();
       return result;
     } catch (error) {
-      if (isOutage(error)) {
-        health.failuresInARow += 1;
-        health.lastFailure = error instanceof Error ? error.message : undefined;
-      } else if (error instanceof ServiceError && error.code !== "Aborted") answered();
+      if (!(error instanceof ServiceError) || error.code === "Aborted") throw error;
+      if (error.scope === "Service") health.lastFailure = error.message;
+      else answered();
+      if (isOutage(error)) health.failuresInARow += 1;
       throw error;
     }
   }

@@ -2,6 +2,7 @@ import { ServiceError } from "../http/service-error.ts";
 import type { LeasedRecord, Settlement } from "../queue/interface.ts";
 import { type EngineContext, type MappingState, sleep } from "./context.ts";
 import { fatalOf } from "./fatal.ts";
+import { StubbornRefusals } from "./stubborn-refusals.ts";
 import { removedInCampaign, Turn, type TurnEnd } from "./turn.ts";
 
 const lookForDueEveryMs = 500;
@@ -18,6 +19,7 @@ interface Waiting {
 export class Writer {
   readonly #context: EngineContext;
   readonly #states: readonly MappingState[];
+  readonly #stubborn: ReadonlyMap<MappingState, StubbornRefusals>;
   readonly #turns = new Set<Promise<void>>();
   /** Leased and not begun: the store is asked for several at once. */
   readonly #leased: Waiting[] = [];
@@ -27,6 +29,8 @@ export class Writer {
   constructor(context: EngineContext, states: readonly MappingState[]) {
     this.#context = context;
     this.#states = states;
+    const { stubbornRefusals } = context.settings;
+    this.#stubborn = new Map(states.map((state) => [state, new StubbornRefusals(stubbornRefusals)]));
   }
 
   /** There may be something to do. */
@@ -95,7 +99,7 @@ export class Writer {
     if (plan === undefined || this.#context.clock.now() < state.suspendedUntil) return queue.giveBack([record]);
     const end = await new Turn(record, plan, checkpoint.mappingHash, this.#context, giveUp).take();
     if (end.settlement === undefined) return;
-    const settlement = this.#judge(end, end.settlement, state);
+    const settlement = this.#judge(record, end, end.settlement, state);
     await queue.settle(record, settlement);
     this.#tell(record, settlement, end.cause);
     const fatal = fatalOf(end.cause);
@@ -111,12 +115,19 @@ export class Writer {
   }
 
   /** One bad record is buried; a wave of them suspends the mapping, and so does what meets every record of it. */
-  #judge({ cause }: TurnEnd, settlement: Settlement, state: MappingState): Settlement {
+  #judge(record: LeasedRecord, { cause }: TurnEnd, settlement: Settlement, state: MappingState): Settlement {
     const { clock, logger, settings } = this.#context;
+    if (cause instanceof ServiceError && cause.code === "EngineError") {
+      return this.#afterEngineError(record, cause, settlement, state);
+    }
+    this.#stubborn.get(state)?.forget(record.id);
     if (settlement.kind === "Written" || (settlement.kind === "Removed" && settlement.sent)) {
       state.wave.over();
       endBlock(state);
-      if (settlement.sent) state.writtenRecords += 1;
+      if (settlement.sent) {
+        state.writtenRecords += 1;
+        this.#stubborn.get(state)?.written();
+      }
       return settlement;
     }
     if (settlement.kind === "Retry" && cause instanceof ServiceError && cause.scope === "Mapping") {
@@ -138,6 +149,24 @@ export class Writer {
     if (!wasWave)
       logger.warn("mapping.suspended", { mapping, cause: state.wave.wave, refusals: settings.waveRefusals });
     return { kind: "Retry", before: settlement.before, afterMs: 0, counts: false };
+  }
+
+  /** It is tried again, until it turns out that the record is the cause. */
+  #afterEngineError(
+    record: LeasedRecord,
+    cause: ServiceError,
+    settlement: Settlement,
+    state: MappingState,
+  ): Settlement {
+    const isTheCause = this.#stubborn.get(state)?.refused(record.id, `${record.version} ${cause.message}`);
+    const before = settlement.kind === "Retry" ? settlement.before : record.written;
+    // Of a write that may have been done something must be left, so that a deletion at the source still follows it.
+    const isDefinite = settlement.kind === "Retry" || (before !== undefined && before.certainty !== "Known");
+    if (!isTheCause || !isDefinite) return settlement;
+    const message = `${cause.message}; again and again, while other records were written`;
+    const { version } = record;
+    const refusal = { reason: cause.code, message };
+    return { kind: "Dead", before, refusal, ...(version === undefined ? {} : { version }) };
   }
 
   #tell({ mapping, id, attempts }: LeasedRecord, settlement: Settlement, cause: unknown): void {

@@ -28,6 +28,8 @@ const scopes = {
   BadResponse: "Service",
   /** 5xx, and 408, 421 and 425. */
   Outage: "Service",
+  /** A 500 that Campaign's engine gives in its own words, of no known cause: trouble there, or this record's content. */
+  EngineError: "Service",
   /** 429; `retryAfterSeconds` says how long. Not done. */
   Throttled: "Service",
   /** The governor had no room within the call's time. Always `NotSent`. */

@@ -212,7 +212,7 @@ export interface Queue {
    */
   sweep(mapping: string, generation: number, remove: boolean, limit: number): Promise<number>;
 
-  /** The oldest records that are due, for `leaseMs`. */
+  /** The oldest records that are due, for `leaseMs`: those that were never tried, then the others, of which one goes along. */
   lease(mapping: string, limit: number, leaseMs: number): Promise<readonly LeasedRecord[]>;
   /**
    * To be called before each writing call to Campaign: records that the outcome is unknown from now on, and renews the

@@ -105,6 +105,10 @@ export const migrations: readonly string[] = [
   UPDATE checkpoint SET pause_replay = replay WHERE pause_reason IS NOT NULL;
   -- Whose key it is; rows whose key is their id are found by that.
   CREATE INDEX written_key ON written (mapping, target_key) WHERE target_key IS NOT NULL;
+  -- What is tried again does not stand before what was never tried.
+  DROP INDEX pending_due;
+  CREATE INDEX pending_due ON pending (mapping, ready_at, seq) WHERE held = 0 AND attempts = 0;
+  CREATE INDEX pending_again ON pending (mapping, ready_at, seq) WHERE held = 0 AND attempts > 0;
   `,
 ];
 

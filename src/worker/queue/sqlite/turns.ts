@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
+import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
 import type { LeasedRecord, Leave, Settlement, WrittenRecord } from "../interface.ts";
 import { heldUntil, isRemoval } from "./intake.ts";
 import { departed, holds, type Keys } from "./keys.ts";
@@ -18,7 +18,8 @@ const lefts = [false, "Filter", "Key"] as const satisfies WrittenRecord["left"][
 export class Turns {
   readonly #fingerprint: (text: string) => string;
   readonly #keys: Keys;
-  readonly #lease;
+  readonly #leaseNew;
+  readonly #leaseAgain;
   readonly #written;
   readonly #listed;
   readonly #mine;
@@ -38,12 +39,18 @@ export class Turns {
   constructor(database: DatabaseSync, keys: Keys, fingerprint: (text: string) => string) {
     this.#fingerprint = fingerprint;
     this.#keys = keys;
-    this.#lease = database.prepare(
-      `UPDATE pending SET ready_at = ?, token = ?, begun = 0 WHERE seq IN (
-         SELECT seq FROM pending WHERE mapping = ? AND held = 0 AND ready_at <= ? ORDER BY ready_at, seq LIMIT ?)
-       RETURNING seq, id, ${isRemoval}, version, target_key, payload, generation, replay, listed, attempts, revision, token`,
-    );
-    this.#lease.setReadBigInts(true); // Row versions have 64 bits.
+    const leasing = (attempts: string) => {
+      const statement = database.prepare(
+        `UPDATE pending SET ready_at = ?, token = ?, begun = 0 WHERE seq IN (
+           SELECT seq FROM pending WHERE mapping = ? AND held = 0 AND ${attempts} AND ready_at <= ?
+           ORDER BY ready_at, seq LIMIT ?)
+         RETURNING seq, id, ${isRemoval}, version, target_key, payload, generation, replay, listed, attempts, revision, token`,
+      );
+      statement.setReadBigInts(true); // Row versions have 64 bits.
+      return statement;
+    };
+    this.#leaseNew = leasing("attempts = 0");
+    this.#leaseAgain = leasing("attempts > 0");
     this.#written = database.prepare(`SELECT *, ${holds} AS holds FROM written WHERE mapping = ? AND id = ?`);
     this.#written.setReadBigInts(true);
     this.#listed = database.prepare("SELECT 1 FROM listed WHERE mapping = ? AND fingerprint = ?");
@@ -81,8 +88,17 @@ export class Turns {
 
   lease(mapping: string, limit: number, leaseMs: number, now: number): LeasedRecord[] {
     const token = randomInt(2 ** 47);
-    const rows = this.#lease.all(now + leaseMs, token, mapping, now, limit);
-    return rows.map((row) => this.#leased(mapping, row)).sort((a, b) => a.ticket.seq - b.ticket.seq);
+    const take = (statement: StatementSync, most: number) =>
+      most <= 0
+        ? []
+        : statement
+            .all(now + leaseMs, token, mapping, now, most)
+            .map((row) => this.#leased(mapping, row))
+            .sort((a, b) => a.ticket.seq - b.ticket.seq);
+    // What is tried again stands behind what is new, but for one place: endless new work does not shut it out.
+    const kept = limit > 1 ? take(this.#leaseAgain, 1) : [];
+    const fresh = take(this.#leaseNew, limit - kept.length);
+    return [...fresh, ...kept, ...take(this.#leaseAgain, limit - kept.length - fresh.length)];
   }
 
   begin(record: LeasedRecord, written: WrittenRecord, leaseMs: number, now: number): Leave {

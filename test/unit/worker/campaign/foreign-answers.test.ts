@@ -59,6 +59,19 @@ describe("a refusal that is not in Campaign's own words says nothing of any reco
     expect(await update()).toBe("Updated");
   });
 
+  test("a 500 of the engine's own, of no known cause, is told from an outage of what is before it", async () => {
+    const insert = () => clients.campaign.insert("profile", { externalId: "other-1" }, never);
+    const fault = { side: "campaign", method: "POST", pathPattern: "/profile$" } as const;
+    for (const { body, code } of [
+      { body: "RST-360011 An error has occurred\nPGS-220000 value too long", code: "EngineError" },
+      { body: "<html>500</html>", code: "Outage" },
+    ]) {
+      const added = await sandbox.control.addFault({ ...fault, action: { kind: "status", status: 500, body } });
+      await expect(insert()).rejects.toMatchObject({ code, outcome: "Unknown", scope: "Service" });
+      await sandbox.control.removeFault({ id: added });
+    }
+  });
+
   test("a resource is not missing by a page's word", async () => {
     const { over } = await answered(404, "<html></html>", "/resourceType/");
     const metadata = () => clients.campaign.resourceMetadata("profile", never);

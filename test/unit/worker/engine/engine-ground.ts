@@ -31,16 +31,19 @@ export interface EngineGroundOptions {
 }
 
 export class EngineGround {
-  readonly clock = new TestClock();
-  readonly source = new SourceWorld(() => ({ fate: "Done", delayMs: 0 }), this.clock);
-  readonly target = new TargetWorld(() => ({ fate: "Done", delayMs: 10 }), this.clock, 0);
+  readonly clock: TestClock;
+  readonly source: SourceWorld;
+  readonly target: TargetWorld;
   readonly engine: IngressEngine;
   readonly #directory: string;
   readonly #queue: Queue;
   readonly #stop = new AbortController();
   readonly #run: Promise<void>;
 
-  private constructor(directory: string, queue: Queue, options: EngineGroundOptions) {
+  private constructor(directory: string, clock: TestClock, queue: Queue, options: EngineGroundOptions) {
+    this.clock = clock;
+    this.source = new SourceWorld(() => ({ fate: "Done", delayMs: 0 }), clock);
+    this.target = new TargetWorld(() => ({ fate: "Done", delayMs: 10 }), clock, 0);
     this.#directory = directory;
     this.#queue = queue;
     const { campaign = (client) => client, settings } = options;
@@ -58,8 +61,8 @@ export class EngineGround {
         ...engineSettings({ engineCallsPerSecond: 20, sharePercent: 100, mappings: 1, callTimeoutSeconds: 10 }),
         ...settings,
       },
-      clock: this.clock,
-      now: () => 1_800_000_000_000 + this.clock.now(),
+      clock,
+      now: wallOf(clock),
       random: () => 0.5,
       logger: silentLogger,
     });
@@ -69,9 +72,9 @@ export class EngineGround {
   static async make(contacts: number, options: EngineGroundOptions = {}): Promise<EngineGround> {
     const directory = mkdtempSync(join(tmpdir(), "engine-"));
     const never = new AbortController().signal;
-    // The store's clock stands still: whatever it has is due.
-    const queue = await openSqliteQueue({ directory, now: () => 1_800_000_000_000, logger: silentLogger }, never);
-    const ground = new EngineGround(directory, queue, options);
+    const clock = new TestClock();
+    const queue = await openSqliteQueue({ directory, now: wallOf(clock), logger: silentLogger }, never);
+    const ground = new EngineGround(directory, clock, queue, options);
     for (let n = 0; n < contacts; n++) ground.source.put(idOf(n), `Contact ${n}`);
     return ground;
   }
@@ -89,6 +92,7 @@ export class EngineGround {
     await this.clock.until(isIdle, deadlineMs);
   }
 
+  /** What Campaign has. */
   nameOf(n: number): unknown {
     return this.target.with(idOf(n))[0]?.["name"];
   }
@@ -104,6 +108,10 @@ export class EngineGround {
     await this.#queue.close();
     rmSync(this.#directory, { recursive: true });
   }
+}
+
+function wallOf(clock: TestClock): () => number {
+  return () => 1_800_000_000_000 + Math.floor(clock.now());
 }
 
 export function idOf(n: number): string {
