@@ -153,6 +153,33 @@ describe("the worker, against 200 contacts", () => {
     expect(await worker.status()).toMatchObject({ backlog: 0, mappings: [{ phase: "Paused", deadLettered: 0 }] });
   });
 
+  it("refuses rows without a key one by one, though a whole page has none, and writes the others", async () => {
+    const some = (await ids()).slice(0, 30);
+    await control.updateRows({ table: "contact", rows: some.map((id) => ({ id, cells: { accountnumber: null } })) });
+    const mapping = { ...contactMapping, key: { column: "accountnumber", field: "externalId" } };
+    const worker = ground.start([mapping], { flags: ["--page-size", "25"] });
+    await drained(worker, 170);
+    expect((await worker.status()).mappings[0]).toMatchObject({ phase: "Incremental", deadLettered: 30 });
+  });
+
+  it("asks again after a restart when an edit and a replay are found together with too many deletions", async () => {
+    const worker = ground.start();
+    await drained(worker, 200);
+    await worker.stop();
+    await control.deleteRows({ table: "contact", ids: (await ids()).slice(0, 120) });
+    const edited = [{ ...contactMapping, fields: contactMapping.fields.slice(0, 3), replay: "repair" }];
+    const paused = async (again: WorkerProcess) =>
+      await poll(async () => (await again.status()).notReady?.reason).toBe("MassDeletion");
+    const first = ground.start(edited);
+    await paused(first);
+    await first.stop();
+    const second = ground.start(edited);
+    await paused(second);
+    await second.stop();
+    expect(await control.countRecords({ resource: "profile" })).toBe(200);
+    await drained(ground.start(edited.map((one) => ({ ...one, replay: "yes" }))), 80);
+  });
+
   it("ends within its grace period though Campaign does not answer, loses nothing and doubles nothing", async () => {
     await control.addFault({
       side: "campaign",
