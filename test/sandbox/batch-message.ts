@@ -68,11 +68,12 @@ function readResponse(contentId: string | undefined, text: string): BatchRespons
 }
 
 function headersOf(text: string): { readonly headers: Record<string, string>; readonly rest: string } {
-  const end = text.indexOf("\r\n\r\n");
+  const blank = text.indexOf("\r\n\r\n");
+  const end = blank < 0 ? text.length : blank;
   const headers: Record<string, string> = {};
   for (const line of text.slice(0, end).split("\r\n")) {
     const colon = line.indexOf(":");
-    headers[line.slice(0, colon).toLowerCase()] = line.slice(colon + 1).trim();
+    if (colon > 0) headers[line.slice(0, colon).toLowerCase()] = line.slice(colon + 1).trim();
   }
   return { headers, rest: text.slice(end + 4) };
 }
