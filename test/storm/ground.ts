@@ -12,20 +12,20 @@ import type { LastWords, WorkerStatus } from "../../src/api/worker-contract.ts";
 import { type RunningSandbox, startSandbox } from "../../src/sandbox/sandbox.ts";
 import { silentLogger } from "../../src/telemetry/log.ts";
 import type { WorkerOptions } from "../../src/worker/process/run.ts";
-import { companyResource } from "./mappings.ts";
+import { accountKey, companyResource } from "./mappings.ts";
 
 /**
  * Short figures, so that much happens in little time. Always: a call's time, and the longest that the storm holds a
- * request back on top of it, are less than a lease.
+ * request back, are less than a lease, with room for a slow machine; one after the other they are more.
  */
-const callTimeoutSeconds = 1;
-export const longestHoldMs = 1200;
+const callTimeoutSeconds = 2;
+export const longestHoldMs = 2200;
 const settings: WorkerOptions["settings"] = {
   pollIntervalMs: 150,
   pageSize: 20,
   highWaterRecords: 60,
   lowWaterRecords: 30,
-  leaseMs: 6000,
+  leaseMs: 3800,
   readyWindowMs: 3000,
   lookAgainMs: 1000,
 };
@@ -52,7 +52,17 @@ export class Ground {
 
   static async make(contacts: number, seed: number): Promise<Ground> {
     const sandbox = await startSandbox({ contacts, seed }, silentLogger);
-    await sandbox.control.addResource({ resource: companyResource });
+    const { control } = sandbox;
+    await control.addResource({ resource: companyResource });
+    await control.setColumn({ table: "account", column: { name: accountKey, label: "Number", type: "String" } });
+    // The sandbox makes a few for many contacts.
+    const more = Array.from({ length: Math.ceil(contacts / 4) }, () => ({ cells: { name: "More", statecode: 0 } }));
+    await control.insertRows({ table: "account", rows: more });
+    const rows: { id: string; cells: Record<string, string> }[] = [];
+    for await (const { id } of control.rows({ table: "account" })) {
+      rows.push({ id, cells: { [accountKey]: `First ${rows.length}` } });
+    }
+    await control.updateRows({ table: "account", rows });
     return new Ground(sandbox, mkdtempSync(join(tmpdir(), "storm-")));
   }
 

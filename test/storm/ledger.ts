@@ -1,13 +1,16 @@
 /** What Campaign must hold, told from Dataverse alone: never from anything that the worker says. */
 import type { IngressMapping } from "../../src/api/integration-workflow.ts";
-import type { SandboxControl } from "../../src/sandbox/control/interface.ts";
-import { expectedRecord, stampFields } from "./mappings.ts";
+import type { ControlRow, SandboxControl } from "../../src/sandbox/control/interface.ts";
+import { expectedRecord, keyOf, stampFields } from "./mappings.ts";
 
 /** What people did in Campaign, and what the workflow cannot know. By key. */
 export interface Deeds {
   /** A record that may be missing, if its row is in `dead` instead. */
   readonly removed: Set<string>;
-  /** A record that may be there without a row: its mapping was away when the row went, or a person made it. */
+  /**
+   * A record that may be there without a row: its mapping was away when the row or its key went, the row has no key any
+   * more, or a person made it.
+   */
   readonly orphans: Set<string>;
 }
 
@@ -28,38 +31,50 @@ export async function compare(
   for (const mapping of mappings) {
     const { table, resource, key } = mapping;
     const records = await byKey(control, resource, key.field);
+    const wanted = new Map<string, { readonly row: ControlRow; readonly expected: Values }>();
     for await (const row of control.rows({ table })) {
       const expected = expectedRecord(mapping, row);
-      const [record, ...others] = records.get(row.id) ?? [];
-      records.delete(row.id);
-      if (others.length > 0) differences.push(`${table} ${row.id} is in Campaign ${others.length + 1} times`);
-      if (expected === "Refused") deadIds.add(row.id);
-      else if (expected === undefined) {
-        if (record !== undefined && !deeds.orphans.has(row.id))
-          differences.push(`${table} ${row.id} is not to be there`);
-      } else if (record === undefined) {
+      const key = keyOf(mapping, row);
+      if (expected === "Refused") {
         deadIds.add(row.id);
-        if (!deeds.removed.has(row.id)) differences.push(`${table} ${row.id} is missing`);
-      } else differences.push(...fieldDifferences(mapping, row.id, expected, record));
+        if (key !== null) records.delete(key);
+      } else if (expected !== undefined && key !== null && row.version > (wanted.get(key)?.row.version ?? 0)) {
+        wanted.set(key, { row, expected });
+      }
     }
-    for (const id of records.keys()) {
-      if (!deeds.orphans.has(id)) differences.push(`${resource} ${id} has no row`);
+    for (const [value, { row, expected }] of wanted) {
+      const [record, ...others] = records.get(value) ?? [];
+      records.delete(value);
+      if (others.length > 0) differences.push(`${table} ${value} is in Campaign ${others.length + 1} times`);
+      if (record === undefined) {
+        deadIds.add(row.id);
+        if (!deeds.removed.has(value)) differences.push(`${table} ${value} is missing`);
+      } else differences.push(...fieldDifferences(mapping, value, expected, record));
+    }
+    for (const value of records.keys()) {
+      if (!deeds.orphans.has(value)) differences.push(`${resource} ${value} has no row`);
     }
   }
   return { differences, deadIds };
 }
 
-/** Of each key, the stamps that callers of the API wrote never go down. */
-export async function stepsBack(control: SandboxControl, resource: string): Promise<readonly string[]> {
+/** Of each key and each row that had it, the stamps that callers of the API wrote never go down. */
+export async function stepsBack(
+  control: SandboxControl,
+  resource: string,
+  rowOf: (stamp: number) => string | undefined,
+): Promise<readonly string[]> {
   const field = stampFields[resource] ?? "";
   const found: string[] = [];
   for await (const { key, entries } of control.allWrites({ resource })) {
-    let newest = 0;
+    const newest = new Map<string | undefined, number>();
     for (const { by, values, sequence } of entries) {
       const stamp = by === "api" ? stampOf(values[field]) : undefined;
       if (stamp === undefined) continue;
-      if (stamp < newest) found.push(`${resource} ${key} went back from ${newest} to ${stamp} at write ${sequence}`);
-      newest = Math.max(newest, stamp);
+      const row = rowOf(stamp);
+      const last = newest.get(row) ?? 0;
+      if (stamp < last) found.push(`${resource} ${key} went back from ${last} to ${stamp} at write ${sequence}`);
+      newest.set(row, Math.max(last, stamp));
     }
   }
   return found;

@@ -36,11 +36,14 @@ export const contactsWithPhone: IngressMapping = {
 /** A value that Campaign's enumeration does not have and no replacement mends. */
 export const refusedFamilyStatus = 3;
 
+/** A column that people fill: two accounts may have one number, hand it on, or have none. */
+export const accountKey = "new_number";
+
 /** Found by look-up and written by its address; `name` is the stamp. */
 export const accounts: IngressMapping = {
   table: "account",
   resource: "cusCompany",
-  key: { column: "accountid", field: "crmId" },
+  key: { column: accountKey, field: "crmId" },
   fields: [
     { column: "name", field: "name", applyUpdates: true },
     { column: "address1_city", field: "city", applyUpdates: true },
@@ -72,15 +75,22 @@ export const stampFields: Readonly<Record<string, string>> = { profile: "lastNam
 
 type Values = Readonly<Record<string, unknown>>;
 
+/** The key of a row's record, or null. */
+export function keyOf({ key }: IngressMapping, { id, cells }: ControlRow): string | null {
+  if (key.column !== accountKey) return id;
+  const value = cells[accountKey];
+  return typeof value === "string" && value !== "" ? value : null;
+}
+
 /**
- * The record that a row is to have; empty fields are left out. Written apart from the worker's own conversion.
+ * The record that a row is to have, if none that is newer has its key; empty fields are left out. Written apart from the worker's own conversion.
  * @returns `Refused` when Campaign will not take it, undefined when it is to have none
  */
 export function expectedRecord(mapping: IngressMapping, { id, cells }: ControlRow): Values | "Refused" | undefined {
   if (mapping.resource === "cusCompany") {
-    return cells["statecode"] === 0
-      ? filled({ crmId: id, name: cells["name"], city: cells["address1_city"] })
-      : undefined;
+    if (cells["statecode"] !== 0) return undefined;
+    const crmId = cells[accountKey];
+    return crmId ? filled({ crmId, name: cells["name"], city: cells["address1_city"] }) : "Refused";
   }
   const status = cells["familystatuscode"];
   if (status === refusedFamilyStatus) return "Refused";

@@ -5,10 +5,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { IngressMapping } from "../../src/api/integration-workflow.ts";
 import type { SandboxControl } from "../../src/sandbox/control/interface.ts";
-import { guidOf, randomSequence } from "../../src/sandbox/random.ts";
+import { Chance } from "./chance.ts";
 import { Ground, type WorkerProcess } from "./ground.ts";
-import { type Comparison, compare, type Deeds, stamp, stepsBack } from "./ledger.ts";
+import { type Comparison, compare, stepsBack } from "./ledger.ts";
 import { accounts, contacts, contactsWithPhone } from "./mappings.ts";
+import { People } from "./people.ts";
 import { happen } from "./weather.ts";
 
 export interface StormOptions {
@@ -30,9 +31,6 @@ export interface StormResult {
   readonly workerLog: string;
 }
 
-type Table = "contact" | "account";
-
-const stampColumns = { contact: "lastname", account: "name" } as const;
 /** A call's time many times over, and shorter than the grace period. */
 const stopWithinMs = 8000;
 
@@ -47,45 +45,41 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
 
 export class Storm {
   readonly control: SandboxControl;
-  readonly random: () => number;
+  readonly chance: Chance;
+  readonly people: People;
   readonly #ground: Ground;
   readonly #options: StormOptions;
-  readonly #deeds: Deeds = { removed: new Set(), orphans: new Set() };
-  readonly #gone: Record<Table, string[]> = { contact: [], account: [] };
-  readonly #refused = new Set<string>();
-  readonly #left = new Set<string>();
   readonly #later: Promise<unknown>[] = [];
   readonly #diary: string[] = [];
   readonly #faults: string[] = [];
   #mappings: readonly IngressMapping[] = [contacts, accounts];
   #worker: WorkerProcess;
-  #stamp = 0;
-  #guid = 0;
   #replays = 0;
 
   constructor(ground: Ground, options: StormOptions) {
     this.#ground = ground;
     this.#options = options;
     this.control = ground.sandbox.control;
-    this.random = randomSequence(options.seed);
+    this.chance = new Chance(options.seed);
+    this.people = new People(this.control, options.seed, this.chance);
     this.#worker = ground.start(this.#mappings);
   }
 
   async run(): Promise<StormResult> {
     const startedAt = performance.now();
     const behaviour = await this.control.setCampaignBehaviour({
-      missingKey: this.oneOf(["404", "404", "500", "create"] as const),
-      duplicateKey: this.oneOf(["500", "409", "accept"] as const),
-      errorShape: this.oneOf(["text", "json"] as const),
+      missingKey: this.chance.oneOf(["404", "404", "500", "create"] as const),
+      duplicateKey: this.chance.oneOf(["500", "409", "accept"] as const),
+      errorShape: this.chance.oneOf(["text", "json"] as const),
     });
     this.#diary.push(`seed ${this.#options.seed}, ${JSON.stringify(behaviour)}`);
-    await sleep(300 + this.random() * 1500);
+    await sleep(300 + this.chance.random() * 1500);
     for (let n = 0; n < this.#options.happenings; n++) {
       if (this.#worker.hasEnded) this.#noteFault(`the worker ended by itself: ${await this.#worker.exit}`);
       if (this.#faults.length > 0) break;
       const what = await happen(this);
       this.#diary.push(`${Math.round(performance.now() - startedAt)} ms: ${what}`);
-      await sleep(this.random() * 250);
+      await sleep(this.chance.random() * 250);
     }
     await Promise.all(this.#later);
     const calmAt = performance.now();
@@ -94,85 +88,8 @@ export class Storm {
     return { faults: this.#faults, diary: this.#diary, secondsToCalm, workerLog: this.#ground.log() };
   }
 
-  oneOf<T>(choices: readonly T[]): T {
-    return choices[Math.floor(this.random() * choices.length)] as T; // Random numbers are below 1.
-  }
-
-  /** A whole number from 1 on. */
-  count(most: number): number {
-    return 1 + Math.floor(this.random() * most);
-  }
-
   later(afterMs: number, work: () => Promise<unknown>): void {
     this.#later.push(sleep(afterMs).then(work));
-  }
-
-  async change(table: Table, count: number): Promise<void> {
-    const ids = await this.#some(table, count);
-    const rows = ids.map((id) => ({ id, cells: this.#cells(table) }));
-    await this.control.updateRows({ table, rows });
-  }
-
-  async add(table: Table, count: number): Promise<void> {
-    const rows = Array.from({ length: count }, () => ({ id: this.#newId(), cells: this.#newCells(table) }));
-    await this.control.insertRows({ table, rows });
-  }
-
-  async remove(table: Table, count: number): Promise<void> {
-    const ids = await this.#some(table, count);
-    await this.control.deleteRows({ table, ids });
-    this.#gone[table].push(...ids);
-    if (table === "account") this.#leave(ids);
-  }
-
-  async bringBack(table: Table): Promise<void> {
-    const id = this.#gone[table].shift();
-    if (id !== undefined) await this.control.insertRows({ table, rows: [{ id, cells: this.#newCells(table) }] });
-  }
-
-  /** With many changes after it, the row and its deletion come on different pages of one round. */
-  async replace(count: number): Promise<void> {
-    const ids = await this.#some("contact", count);
-    await this.control.deleteRows({ table: "contact", ids });
-    await this.control.insertRows({
-      table: "contact",
-      rows: ids.map((id) => ({ id, cells: this.#newCells("contact") })),
-    });
-    if (this.random() < 0.5) await this.change("contact", 40);
-  }
-
-  async toggleFilter(): Promise<void> {
-    const [id = ""] = await this.#some("account", 1);
-    const row = await this.control.row({ table: "account", id });
-    if (row === undefined) return;
-    const statecode = row.cells["statecode"] === 0 ? 1 : 0;
-    const cells = { ...this.#cells("account"), statecode, statuscode: statecode + 1 };
-    await this.control.updateRows({ table: "account", rows: [{ id, cells }] });
-    if (statecode === 1) this.#leave([id]);
-  }
-
-  async refuse(most: number, cells: Readonly<Record<string, number>>): Promise<void> {
-    if (this.#refused.size >= most) return;
-    const [id = ""] = await this.#some("contact", 1);
-    this.#refused.add(id);
-    await this.control.updateRows({ table: "contact", rows: [{ id, cells: { ...this.#cells("contact"), ...cells } }] });
-  }
-
-  async removeByHand(most: number): Promise<void> {
-    if (this.#deeds.removed.size >= most) return;
-    const keys = await this.#some("contact", 1);
-    for (const key of keys) this.#deeds.removed.add(key);
-    await this.control.deleteRecords({ resource: "profile", keys });
-  }
-
-  /** Not where a key may be there twice: there, what comes in between listing and insert is doubled. */
-  async makeByHand(): Promise<void> {
-    const { duplicateKey } = await this.control.setCampaignBehaviour({});
-    if (duplicateKey === "accept") return;
-    const id = this.#newId();
-    this.#deeds.orphans.add(id); // If its row goes before the workflow has ever seen it, the record stays.
-    await this.control.insertRecords({ resource: "profile", records: [{ externalId: id, lastName: "Made by hand" }] });
-    await this.control.insertRows({ table: "contact", rows: [{ id, cells: this.#newCells("contact") }] });
   }
 
   async killWorker(): Promise<void> {
@@ -181,7 +98,7 @@ export class Storm {
   }
 
   async stopWorker(): Promise<void> {
-    const successor = this.random() < 0.3 ? () => this.#ground.start(this.#mappings) : undefined;
+    const successor = this.chance.random() < 0.3 ? () => this.#ground.start(this.#mappings) : undefined;
     const early = successor?.();
     await this.#stopAndCheck(early === undefined);
     if (early === undefined) this.#next();
@@ -193,17 +110,16 @@ export class Storm {
     const { control } = this;
     await control.clearFaults();
     for (const gate of ["dataverse", "campaign"] as const) await control.setGate({ side: gate, state: "open" });
-    // What was removed by hand is only missed when it is written again.
-    const removed = [...this.#deeds.removed].filter((id) => !this.#gone.contact.includes(id));
-    const rows = removed.map((id) => ({ id, cells: { lastname: this.#nextStamp() } }));
-    await control.updateRows({ table: "contact", rows });
+    await this.people.missWhatIsRemoved();
     const last = await this.#waitForCalm();
     if (last === undefined) return;
     await this.#staysCalm();
-    for (const resource of ["profile", "cusCompany"]) this.#faults.push(...(await stepsBack(control, resource)));
+    for (const resource of ["profile", "cusCompany"]) {
+      this.#faults.push(...(await stepsBack(control, resource, (stamped) => this.people.rowOf.get(stamped))));
+    }
     await this.#stopAndCheck(true);
     if (this.#faults.length > 0) return;
-    const { deadIds } = await compare(control, this.#mappings, this.#deeds);
+    const { deadIds } = await compare(control, this.#mappings, this.people.deeds);
     const { deadIds: found } = this.#ground.figures();
     for (const id of found.filter((dead) => !deadIds.has(dead))) this.#noteFault(`${id} is in dead without a reason`);
     for (const id of [...deadIds].filter((dead) => !found.includes(dead))) this.#noteFault(`${id} is not in dead`);
@@ -212,7 +128,7 @@ export class Storm {
   async #waitForCalm(): Promise<Comparison | undefined> {
     const until = performance.now() + this.#options.calmSeconds * 1000;
     for (;;) {
-      const comparison = await compare(this.control, this.#mappings, this.#deeds);
+      const comparison = await compare(this.control, this.#mappings, this.people.deeds);
       const status = await this.#worker.status();
       const isRead = status?.mappings.every(({ phase }) => phase === "Incremental");
       if (comparison.differences.length === 0 && status?.backlog === 0 && isRead) return comparison;
@@ -235,7 +151,7 @@ export class Storm {
     const status = await this.#worker.status();
     if (status?.backlog !== 0) this.#noteFault(`the backlog was 0 and is ${status?.backlog}`);
     if (status?.notReady !== undefined) this.#noteFault(`at rest, and not ready: ${status.notReady.message}`);
-    const { differences } = await compare(this.control, this.#mappings, this.#deeds);
+    const { differences } = await compare(this.control, this.#mappings, this.people.deeds);
     this.#faults.push(...differences.map((difference) => `after all was well: ${difference}`));
     const calls = after.campaign.engineCalls - before.campaign.engineCalls;
     if (calls > 3) this.#noteFault(`${calls} engine calls while there was nothing to do`);
@@ -258,7 +174,7 @@ export class Storm {
 
   /** The next run, now and then with another configuration. */
   #next(): void {
-    const dice = this.random();
+    const dice = this.chance.random();
     const [contactMapping = contacts] = this.#mappings;
     const { replay = "" } = contactMapping;
     const edited = contactMapping.fields.length === contacts.fields.length ? contactsWithPhone : contacts;
@@ -274,47 +190,10 @@ export class Storm {
     this.#mappings = mappings.map((mapping) => (mapping.table === "contact" ? { ...mapping, ...value } : mapping));
   }
 
-  /** What is still queued is dropped with the mapping, so that whatever went by then may stay in Campaign. */
   #takeAwayOrBringAccounts(contactMapping: IngressMapping): void {
     const isAway = this.#mappings.length === 1;
     this.#mappings = isAway ? [contactMapping, accounts] : [contactMapping];
-    if (!isAway) for (const id of this.#left) this.#deeds.orphans.add(id);
-  }
-
-  /** An account went out of sight; nobody hears of it while its mapping is away. */
-  #leave(ids: readonly string[]): void {
-    for (const id of ids) this.#left.add(id);
-    if (this.#mappings.length === 1) for (const id of ids) this.#deeds.orphans.add(id);
-  }
-
-  async #some(table: Table, count: number): Promise<string[]> {
-    const all: string[] = [];
-    for await (const { id } of this.control.rows({ table })) all.push(id);
-    const chosen = new Set<string>();
-    while (chosen.size < Math.min(count, all.length)) chosen.add(this.oneOf(all));
-    return [...chosen];
-  }
-
-  #nextStamp(): string {
-    return stamp(++this.#stamp);
-  }
-
-  #newId(): string {
-    return guidOf(this.#options.seed ^ 0x5707, ++this.#guid);
-  }
-
-  #cells(table: Table): Record<string, string | number | null> {
-    const cells: Record<string, string | number | null> = { [stampColumns[table]]: this.#nextStamp() };
-    if (table === "account") return this.random() < 0.3 ? { ...cells, address1_city: `City ${this.count(9)}` } : cells;
-    if (this.random() < 0.3) cells["familystatuscode"] = this.oneOf([1, 2, null]);
-    if (this.random() < 0.2) cells["emailaddress1"] = this.oneOf([null, `a${this.count(1000)}@example.com`]);
-    return cells;
-  }
-
-  #newCells(table: Table): Record<string, string | number | null> {
-    return table === "contact"
-      ? { ...this.#cells(table), firstname: `First ${this.count(100)}` }
-      : { ...this.#cells(table), statecode: 0, statuscode: 1 };
+    this.people.areAccountsMapped = isAway;
   }
 
   #noteFault(text: string): void {

@@ -17,19 +17,39 @@ const mostRemoved = 8;
 const tables = ["contact", "account"] as const;
 
 const happenings: readonly Happening[] = [
-  { name: "rows change", weight: 14, happen: (storm) => storm.change(storm.oneOf(tables), storm.count(12)) },
-  { name: "rows are added", weight: 6, happen: (storm) => storm.add(storm.oneOf(tables), storm.count(5)) },
-  { name: "rows are deleted", weight: 5, happen: (storm) => storm.remove(storm.oneOf(tables), storm.count(3)) },
-  { name: "rows come back", weight: 5, happen: (storm) => storm.bringBack(storm.oneOf(tables)) },
-  { name: "a row is deleted and made again at once", weight: 4, happen: (storm) => storm.replace(storm.count(3)) },
-  { name: "a row leaves or enters the filter", weight: 5, happen: (storm) => storm.toggleFilter() },
+  {
+    name: "rows change",
+    weight: 14,
+    happen: (storm) => storm.people.change(storm.chance.oneOf(tables), storm.chance.count(12)),
+  },
+  {
+    name: "rows are added",
+    weight: 6,
+    happen: (storm) => storm.people.add(storm.chance.oneOf(tables), storm.chance.count(5)),
+  },
+  {
+    name: "rows are deleted",
+    weight: 5,
+    happen: (storm) => storm.people.remove(storm.chance.oneOf(tables), storm.chance.count(3)),
+  },
+  { name: "rows come back", weight: 5, happen: (storm) => storm.people.bringBack(storm.chance.oneOf(tables)) },
+  {
+    name: "a row is deleted and made again at once",
+    weight: 4,
+    happen: (storm) => storm.people.replace(storm.chance.count(3)),
+  },
+  { name: "an account gets another number", weight: 5, happen: (storm) => storm.people.renumber() },
+  { name: "two accounts change numbers", weight: 2, happen: (storm) => storm.people.swapNumbers() },
+  { name: "an account takes over the number of one that goes", weight: 4, happen: (storm) => storm.people.merge() },
+  { name: "an insert takes two slow calls", weight: 2, happen: twoSlowCalls },
+  { name: "a row leaves or enters the filter", weight: 5, happen: (storm) => storm.people.toggleFilter() },
   {
     name: "a row becomes refusable",
     weight: 1,
-    happen: (storm) => storm.refuse(mostRefused, { familystatuscode: refusedFamilyStatus }),
+    happen: (storm) => storm.people.refuse(mostRefused, { familystatuscode: refusedFamilyStatus }),
   },
-  { name: "a record is removed by hand", weight: 1, happen: (storm) => storm.removeByHand(mostRemoved) },
-  { name: "a record is made by hand, then its row", weight: 1, happen: (storm) => storm.makeByHand() },
+  { name: "a record is removed by hand", weight: 1, happen: (storm) => storm.people.removeByHand(mostRemoved) },
+  { name: "a record is made by hand, then its row", weight: 1, happen: (storm) => storm.people.makeByHand() },
   { name: "PKeys change", weight: 1, happen: ({ control }) => control.rotatePKeys() },
   { name: "a request is refused or lost", weight: 14, happen: addFault },
   {
@@ -47,7 +67,7 @@ const total = happenings.reduce((sum, { weight }) => sum + weight, 0);
 
 /** Lets one thing happen. @returns its name */
 export async function happen(storm: Storm): Promise<string> {
-  let ticket = storm.random() * total;
+  let ticket = storm.chance.random() * total;
   for (const { name, weight, happen: work } of happenings) {
     ticket -= weight;
     if (ticket >= 0) continue;
@@ -58,7 +78,7 @@ export async function happen(storm: Storm): Promise<string> {
 }
 
 function side(storm: Storm): Side {
-  return storm.oneOf(["dataverse", "campaign"] as const);
+  return storm.chance.oneOf(["dataverse", "campaign"] as const);
 }
 
 async function addFault(storm: Storm): Promise<void> {
@@ -70,23 +90,24 @@ async function addFault(storm: Storm): Promise<void> {
     { kind: "status", status: 502, body: "<html>Bad gateway</html>" },
     { kind: "reset" },
     { kind: "blackHole" },
-    { kind: "slow", milliseconds: Math.floor(storm.random() * longestHoldMs) },
+    { kind: "slow", milliseconds: Math.floor(storm.chance.random() * longestHoldMs) },
     { kind: "truncate" },
     { kind: "loseAnswerAfterWrite" },
     { kind: "loseAnswerAfterWrite" },
     { kind: "tokenExpired" },
   ];
   const where = side(storm);
-  const action = storm.oneOf(actions);
+  const action = storm.chance.oneOf(actions);
   // A sign-in that hears nothing is given half a minute: too long for a storm.
   const path = action.kind === "blackHole" ? { pathPattern: "/api/data/|/campaign/" } : {};
-  const method = where === "campaign" ? storm.oneOf(["GET", "POST", "PATCH", "DELETE", undefined] as const) : undefined;
+  const method =
+    where === "campaign" ? storm.chance.oneOf(["GET", "POST", "PATCH", "DELETE", undefined] as const) : undefined;
   await storm.control.addFault({
     side: where,
     ...(method === undefined ? {} : { method }),
-    times: storm.count(4),
-    probability: storm.oneOf([1, 0.3]),
-    seed: storm.count(1_000_000),
+    times: storm.chance.count(4),
+    probability: storm.chance.oneOf([1, 0.3]),
+    seed: storm.chance.count(1_000_000),
     ...path,
     action,
   });
@@ -95,7 +116,17 @@ async function addFault(storm: Storm): Promise<void> {
 /** A gate opens again while the call that it held back may still be awaited. */
 async function closeGate(storm: Storm): Promise<void> {
   const gate = side(storm);
-  const state: GateState = storm.oneOf(["paused", "unavailable", "unreachable"] as const);
+  const state: GateState = storm.chance.oneOf(["paused", "unavailable", "unreachable"] as const);
   await storm.control.setGate({ side: gate, state });
-  storm.later(storm.random() * longestHoldMs, () => storm.control.setGate({ side: gate, state: "open" }));
+  storm.later(storm.chance.random() * longestHoldMs, () => storm.control.setGate({ side: gate, state: "open" }));
+}
+
+/** An insert whose outcome is not known, then a slow update that misses and a slow insert: two calls in one turn. */
+async function twoSlowCalls({ control, people }: Storm): Promise<void> {
+  const rule = { side: "campaign", pathPattern: "/profile", times: 1 } as const;
+  const slow = (milliseconds: number) => ({ kind: "slow", milliseconds }) as const;
+  await control.addFault({ ...rule, method: "POST", action: { kind: "status", status: 503 } });
+  await control.addFault({ ...rule, method: "PATCH", action: slow(longestHoldMs - 400) });
+  await control.addFault({ ...rule, method: "POST", action: slow(longestHoldMs) });
+  await people.add("contact", 1);
 }
