@@ -4,6 +4,7 @@
  */
 import { startSandbox } from "../../src/sandbox/sandbox.ts";
 import { silentLogger } from "../../src/telemetry/log.ts";
+import { batchBody } from "../sandbox/batch-message.ts";
 import { dataverseCaller } from "../sandbox/callers.ts";
 
 const contacts = Number(process.argv[2] ?? 200_000);
@@ -42,6 +43,15 @@ await sandbox.control.changeMany({
   cells: { jobtitle: "Job {n}" },
 });
 report(`change of ${changes} rows`, startedAt, changes);
+
+const batches = Math.ceil(Math.min(20_000, contacts) / 100);
+const parts = Array.from({ length: 100 }, () => ({ method: "POST", url: "contacts", body: { lastname: "Batch" } }));
+startedAt = performance.now();
+for (let n = 0; n < batches; n += 1) {
+  const headers = { "content-type": "multipart/mixed; boundary=b" };
+  await caller.call("POST", "$batch", { headers, body: batchBody("b", [parts]) });
+}
+report(`${batches} change sets of 100 new rows`, startedAt, batches * 100);
 
 startedAt = performance.now();
 const records = Array.from({ length: changes }, (_, n) => ({ externalId: `key ${n}`, firstName: "A", lastName: "B" }));

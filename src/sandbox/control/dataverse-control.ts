@@ -33,6 +33,7 @@ type DataverseControl = Pick<
   | "changeMany"
   | "expireDeltaTokens"
   | "setServiceProtection"
+  | "setPageChurn"
   | "setOrganization"
   | "setClock"
 >;
@@ -95,6 +96,11 @@ export function dataverseControl({ organization, protection, clock }: SandboxWor
       protection.settings = { ...protection.settings, ...settings };
       protection.reset();
       return protection.settings;
+    },
+    setPageChurn: async ({ table, ...settings }) => {
+      const { inserts = 0, updates = 0, deletes = 0 } = settings;
+      if (settings.cells !== undefined) checkCells(known(table), settings.cells);
+      organization.churn.set(known(table).name, inserts + updates + deletes === 0 ? undefined : settings);
     },
     setOrganization: async ({ expireChangeTrackingInDays, expireSubscriptionsInDays, staleRecordCounts }) => {
       const { schemaLog } = organization;

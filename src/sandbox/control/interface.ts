@@ -2,6 +2,7 @@ import type { CampaignBehaviour } from "../campaign/instance.ts";
 import type { Field, Resource } from "../campaign/schema.ts";
 import type { WriteEntry } from "../campaign/write-log.ts";
 import type { TrafficCounters } from "../counters.ts";
+import type { ChurnSettings } from "../dataverse/page-churn.ts";
 import type { Cells, Column, Table } from "../dataverse/schema.ts";
 import type { ProtectionSettings } from "../dataverse/service-protection.ts";
 import type { FaultRule, GateState, Side } from "../faults.ts";
@@ -92,6 +93,8 @@ export interface SandboxControl {
   /** Refuses every delta token given out until now; of one table, or of all. */
   expireDeltaTokens(input: { table?: string }): Promise<void>;
   setServiceProtection(input: Partial<ProtectionSettings>): Promise<ProtectionSettings>;
+  /** From now on rows change after each page that is read of the table, until it is called with the table alone. */
+  setPageChurn(input: { table: string } & ChurnSettings): Promise<void>;
   /** Another number of days for subscriptions refuses every version stamp of metadata given out until now. */
   setOrganization(input: Partial<OrganizationSettings>): Promise<OrganizationSettings>;
   /** How fast limits, delta tokens and version stamps run out; what is left out stays. */

@@ -109,6 +109,14 @@ export const inputSchemas: Readonly<Record<keyof SandboxControl, TSchema>> = {
     rowCostMilliseconds: optional(number),
     recommendedParallelism: optional(Type.Integer({ minimum: 1 })),
   }),
+  setPageChurn: object({
+    table: text,
+    inserts: optional(count),
+    updates: optional(count),
+    deletes: optional(count),
+    cells: optional(cells),
+    seed: optional(Type.Integer()),
+  }),
   setOrganization: object({
     expireChangeTrackingInDays: optional(number),
     expireSubscriptionsInDays: optional(number),

@@ -1,4 +1,5 @@
 import { keyTaken, noRow, noRowByKey, versionStampExpired } from "./errors.ts";
+import { PageChurn } from "./page-churn.ts";
 import type { RowSource } from "./row-source.ts";
 import type { Cells, CellValue, Column, Table } from "./schema.ts";
 import { SchemaLog } from "./schema-log.ts";
@@ -25,6 +26,7 @@ export class Organization {
   readonly clock = new VersionClock(firstVersion);
   /** What changed in the schema, and its version: the global metadata version. */
   readonly schemaLog = new SchemaLog();
+  readonly churn = new PageChurn();
   /** Days that a delta token lives (organization.ExpireChangeTrackingInDays). */
   expireChangeTrackingInDays = 7;
   readonly #tables = new Map<string, TableEntry>();

@@ -31,18 +31,25 @@ export interface RowContext {
 
 /** `contacts`: a list, or a new row. */
 export function collectionRequest(context: RowContext): SandboxAnswer {
-  const { organization, table, request, preferences } = context;
+  const { organization, table, request } = context;
   if (request.method === "POST") {
     return written(context, createRow(organization, table, parseObject(table, request.body)));
   }
   onlyGet(request);
+  const answer = page(readPage(context));
+  organization.churn.afterPage(organization, table.name);
+  return answer;
+}
+
+function readPage(context: RowContext): CollectionPage {
+  const { organization, table, request, preferences } = context;
   const token = request.query.get("$skiptoken");
   const cookie = token === null ? undefined : parseSkipToken(token);
-  if (cookie?.kind === "snapshot") return page(readSnapshot(context, cookie));
-  if (cookie !== undefined && cookie.kind !== "plain") return page(readDelta(context, cookie));
-  if (request.query.has("$deltatoken")) return page(readDelta(context, undefined));
-  if (preferences.trackChanges) return page(readSnapshot(context, undefined));
-  return page(readPlain(organization, table, request, preferences, cookie));
+  if (cookie?.kind === "snapshot") return readSnapshot(context, cookie);
+  if (cookie !== undefined && cookie.kind !== "plain") return readDelta(context, cookie);
+  if (request.query.has("$deltatoken")) return readDelta(context, undefined);
+  if (preferences.trackChanges) return readSnapshot(context, undefined);
+  return readPlain(organization, table, request, preferences, cookie);
 }
 
 /** `contacts/$count`: a bare number as text, with a byte order mark, as Dataverse sends it. */

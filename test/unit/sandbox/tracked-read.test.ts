@@ -250,4 +250,18 @@ describe("a tracked read", () => {
     const delta = await caller.call("GET", json["@odata.deltaLink"]);
     expect(Object.keys(delta.json.value[0])).toEqual(["@odata.etag", "lastname", "contactid"]);
   });
+
+  it("meets the live table in the end while others insert, update and delete after every page", async () => {
+    const { sandbox, caller } = await start(60);
+    const churn = { table: "contact", inserts: 2, updates: 4, deletes: 2, cells: { lastname: "Churn {n}" } };
+    await sandbox.control.setPageChurn(churn);
+    const mirror = new Mirror(caller, 7);
+    for (let page = 0; page < 40; page += 1) await mirror.readPage();
+    const before = await table(sandbox);
+    expect([...before.values()].filter((name) => String(name).startsWith("Churn")).length).toBeGreaterThan(20);
+    await sandbox.control.setPageChurn({ table: "contact" });
+    await mirror.readUntilQuiet();
+    expect(new Map([...mirror.lastNames].sort())).toEqual(new Map([...(await table(sandbox))].sort()));
+    expect((await table(sandbox)).size).toBe(before.size);
+  });
 });
