@@ -154,6 +154,11 @@ export class WorkerProcess {
     return this.#output.includes('"worker.started"');
   }
 
+  /** How many mappings it has begun to read. */
+  get fittedMappings(): number {
+    return this.#output.split('"mapping.fitted"').length - 1;
+  }
+
   get hasEnded(): boolean {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }

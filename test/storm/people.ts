@@ -22,7 +22,7 @@ export class People {
   readonly #left = new Set<string>();
   /** Keys that an account had before. */
   readonly #had = new Map<string, readonly string[]>();
-  #areAccountsMapped = true;
+  #areAccountsFollowed = true;
   #stamp = 0;
   #guid = 0;
   #number = 0;
@@ -33,9 +33,16 @@ export class People {
     this.#chance = chance;
   }
 
-  /** What is still queued is dropped with the mapping, so that whatever went by then may stay in Campaign. */
-  set areAccountsMapped(value: boolean) {
-    this.#areAccountsMapped = value;
+  get areAccountsFollowed(): boolean {
+    return this.#areAccountsFollowed;
+  }
+
+  /**
+   * Whether the workflow hears of it when an account goes out of sight: not while its mapping is away, nor until its first
+   * load is over. What is still queued is dropped with the mapping, so that whatever went by then may stay in Campaign.
+   */
+  set areAccountsFollowed(value: boolean) {
+    this.#areAccountsFollowed = value;
     if (!value) for (const key of this.#left) this.deeds.orphans.add(key);
   }
 
@@ -141,11 +148,11 @@ export class People {
     await this.#control.updateRows({ table: "contact", rows });
   }
 
-  /** An account or its key went out of sight; nobody hears of it while its mapping is away. */
+  /** An account or its key went out of sight; nobody hears of it while accounts are not followed. */
   #leave(key: string | null): void {
     if (key === null) return;
     this.#left.add(key);
-    if (!this.#areAccountsMapped) this.deeds.orphans.add(key);
+    if (!this.#areAccountsFollowed) this.deeds.orphans.add(key);
   }
 
   async #delete(table: Table, ids: readonly string[]): Promise<void> {

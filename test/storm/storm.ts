@@ -33,6 +33,8 @@ export interface StormResult {
 
 /** A call's time many times over, and shorter than the grace period. */
 const stopWithinMs = 8000;
+/** A run that has just begun has not asked for changes yet, nor begun a replay. */
+const looksOfCalm = 5;
 
 export async function runStorm(options: StormOptions): Promise<StormResult> {
   const ground = await Ground.make(options.contacts, options.seed);
@@ -77,6 +79,7 @@ export class Storm {
     for (let n = 0; n < this.#options.happenings; n++) {
       if (this.#worker.hasEnded) this.#noteFault(`the worker ended by itself: ${await this.#worker.exit}`);
       if (this.#faults.length > 0) break;
+      await this.#lookForAccounts();
       const what = await happen(this);
       this.#diary.push(`${Math.round(performance.now() - startedAt)} ms: ${what}`);
       await sleep(this.chance.random() * 250);
@@ -105,6 +108,15 @@ export class Storm {
     else this.#worker = early;
   }
 
+  /** When a mapping comes back, its first load must be over before what goes is missed. */
+  async #lookForAccounts(): Promise<void> {
+    if (this.people.areAccountsFollowed) return;
+    const mappings = (await this.#worker.status())?.mappings ?? [];
+    if (mappings.some(({ name, phase }) => name === accounts.table && phase === "Incremental")) {
+      this.people.areAccountsFollowed = true;
+    }
+  }
+
   /** Nothing happens any more: all must come to be as it must be, and stay so. */
   async #calm(): Promise<void> {
     const { control } = this;
@@ -127,11 +139,14 @@ export class Storm {
 
   async #waitForCalm(): Promise<Comparison | undefined> {
     const until = performance.now() + this.#options.calmSeconds * 1000;
+    let looks = 0;
     for (;;) {
       const comparison = await compare(this.control, this.#mappings, this.people.deeds);
       const status = await this.#worker.status();
       const isRead = status?.mappings.every(({ phase }) => phase === "Incremental");
-      if (comparison.differences.length === 0 && status?.backlog === 0 && isRead) return comparison;
+      const isCalm = comparison.differences.length === 0 && status?.backlog === 0 && isRead;
+      looks = isCalm && this.#worker.fittedMappings >= this.#mappings.length ? looks + 1 : 0;
+      if (looks > looksOfCalm) return comparison;
       if (this.#worker.hasEnded) this.#noteFault(`the worker ended by itself: ${await this.#worker.exit}`);
       else if (performance.now() < until) {
         await sleep(100);
@@ -193,7 +208,7 @@ export class Storm {
   #takeAwayOrBringAccounts(contactMapping: IngressMapping): void {
     const isAway = this.#mappings.length === 1;
     this.#mappings = isAway ? [contactMapping, accounts] : [contactMapping];
-    this.people.areAccountsMapped = isAway;
+    if (!isAway) this.people.areAccountsFollowed = false;
   }
 
   #noteFault(text: string): void {
