@@ -6,6 +6,7 @@ import type { Campaign } from "../campaign/interface.ts";
 import type { Dataverse } from "../dataverse/interface.ts";
 import { mappingHash } from "../flows/ingress/plan.ts";
 import type { Clock } from "../http/clock.ts";
+import { StoreFullError, storeFullMessage } from "../queue/errors.ts";
 import type { Checkpoint, Queue } from "../queue/interface.ts";
 import { type EngineContext, type MappingState, sleep } from "./context.ts";
 import { FatalError, fatalOf } from "./fatal.ts";
@@ -79,7 +80,7 @@ export class IngressEngine {
     try {
       await this.#claim(end);
       if (end.aborted) return;
-      await this.#prepare();
+      if (!(await this.#prepared(end))) return;
       this.#isStarted = true;
       const { clock, settings } = this.#context;
       const parts = [
@@ -103,7 +104,8 @@ export class IngressEngine {
 
   /** Why the worker is not ready; undefined when it is. */
   notReady(): WorkerStatus["notReady"] {
-    const { settings } = this.#context;
+    const { settings, queue } = this.#context;
+    if (queue.isFull) return { reason: "StoreFull", message: storeFullMessage };
     const silent = notReadyReason(this.#states, this.#health, settings.readyWindowMs);
     if (silent !== undefined || this.#isStarted) return silent;
     return { reason: "Starting", message: "the queue is being prepared" };
@@ -127,6 +129,20 @@ export class IngressEngine {
         await sleep(clock, waitMs, end);
       }
     }
+  }
+
+  /** Waits for room, if there is none. @returns false when the end came first */
+  async #prepared(end: AbortSignal): Promise<boolean> {
+    while (!end.aborted) {
+      try {
+        await this.#prepare();
+        return true;
+      } catch (error) {
+        if (!(error instanceof StoreFullError)) throw error;
+        await sleep(this.#context.clock, this.#context.settings.fullStorePauseMs, end);
+      }
+    }
+    return false;
   }
 
   /** What this run's configuration means for what earlier runs left. */
@@ -196,7 +212,10 @@ export class IngressEngine {
   async #forgetRefusals(): Promise<void> {
     const { queue, logger } = this.#context;
     const days = this.#options.configuration.spec.queue.deadLetterRetentionDays;
-    const records = await queue.forgetRefusals(days * dayMs);
+    const records = await queue.forgetRefusals(days * dayMs).catch((error: unknown) => {
+      if (error instanceof StoreFullError) return 0; // The next time, then.
+      throw error;
+    });
     if (records > 0) logger.info("refusals.forgotten", { records, olderThanDays: days });
   }
 

@@ -18,6 +18,8 @@ export interface EngineSettings {
   readonly lookAgainMs: number;
   /** Refusals in a row with one cause that suspend a mapping. */
   readonly waveRefusals: number;
+  /** Between two tries to store something when the store has no room. */
+  readonly fullStorePauseMs: number;
   /** Equal 500s of Campaign's engine that bury a record, when others were written in between. */
   readonly stubbornRefusals: number;
   /** A share of what was written, above which deletions that Dataverse did not tell wait for a person ... */
@@ -49,6 +51,7 @@ export function engineSettings(input: SettingsInput): EngineSettings {
     readyWindowMs: 60_000,
     lookAgainMs: 60_000,
     waveRefusals: 20,
+    fullStorePauseMs: 5000,
     stubbornRefusals: 5,
     inferredDeletionsShare: 0.05,
     inferredDeletionsFloor: 100,

@@ -1,4 +1,5 @@
 import { ServiceError } from "../http/service-error.ts";
+import { StoreFullError } from "../queue/errors.ts";
 import type { LeasedRecord, Settlement } from "../queue/interface.ts";
 import { type EngineContext, type MappingState, sleep } from "./context.ts";
 import { fatalOf } from "./fatal.ts";
@@ -24,6 +25,7 @@ export class Writer {
   /** Leased and not begun: the store is asked for several at once. */
   readonly #leased: Waiting[] = [];
   #rotation = 0;
+  #noRoomUntil = 0;
   #news = Promise.withResolvers<void>();
 
   constructor(context: EngineContext, states: readonly MappingState[]) {
@@ -60,9 +62,11 @@ export class Writer {
 
   /** Starts turns. @returns how long to wait for news */
   async #fill(giveUp: AbortSignal, fail: (error: unknown) => void, end: AbortSignal): Promise<number> {
-    const { health, settings, random } = this.#context;
+    const { health, settings, random, clock } = this.#context;
+    if (clock.now() < this.#noRoomUntil) return this.#noRoomUntil - clock.now();
     const isDown = health.isDown("Campaign");
-    const limit = isDown ? 1 : settings.parallelism;
+    // Without room, an answer may not be stored, and its call was in vain.
+    const limit = isDown || this.#context.queue.isFull ? 1 : settings.parallelism;
     if (isDown && this.#turns.size === 0) await sleep(this.#context.clock, health.pauseMs("Campaign", random()), end);
     while (!end.aborted && this.#turns.size < limit) {
       const waiting = this.#leased.shift() ?? (await this.#lease(limit));
@@ -194,8 +198,10 @@ export class Writer {
   }
 
   #turnFailed(error: unknown, fail: (error: unknown) => void): void {
+    const { clock, settings } = this.#context;
     const fatal = fatalOf(error);
     if (fatal !== undefined) fail(fatal);
+    else if (error instanceof StoreFullError) this.#noRoomUntil = clock.now() + settings.fullStorePauseMs;
     else this.#context.logger.error("record.not-settled", { error });
   }
 

@@ -9,7 +9,9 @@ import { FatalError, fatalOf } from "../engine/fatal.ts";
 import { type EngineSettings, engineSettings } from "../engine/settings.ts";
 import { systemClock } from "../http/clock.ts";
 import { type Connections, connect } from "../http/connect.ts";
+import { storeFullMessage } from "../queue/errors.ts";
 import type { Queue } from "../queue/interface.ts";
+import type { StoreWait } from "../queue/sqlite/open.ts";
 import { openSqliteQueue } from "../queue/sqlite/sqlite-queue.ts";
 import { encodeLastWords, writeLastWords } from "./last-words.ts";
 import { WorkerMetrics } from "./metrics.ts";
@@ -67,6 +69,7 @@ class Worker {
   #connections: Connections | undefined;
   #engine: IngressEngine | undefined;
   #lastStatus: WorkerStatus | undefined;
+  #storeWaits: StoreWait = "StoreLocked";
 
   constructor(options: WorkerOptions, logger: Logger) {
     this.#options = options;
@@ -115,7 +118,17 @@ class Worker {
     const { stateDirectory: directory, callTimeoutSeconds, settings } = this.#options;
     const { spec } = configuration;
     const logger = this.#logger;
-    this.#queue = await openSqliteQueue({ directory, now: Date.now, logger }, stop);
+    this.#queue = await openSqliteQueue(
+      {
+        directory,
+        now: Date.now,
+        logger,
+        waits: (why) => {
+          this.#storeWaits = why;
+        },
+      },
+      stop,
+    );
     this.#connections = this.#connect(configuration, stop);
     const { dataverse, campaign } = this.#connections;
     this.#engine = new IngressEngine({
@@ -178,6 +191,7 @@ class Worker {
 
   #notReady(): WorkerStatus["notReady"] {
     if (this.#engine !== undefined) return this.#engine.notReady();
+    if (this.#storeWaits === "StoreFull") return { reason: "StoreFull", message: storeFullMessage };
     return { reason: "StoreLocked", message: "the queue's store is not open yet: another worker may still be ending" };
   }
 

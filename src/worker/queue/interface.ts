@@ -229,5 +229,7 @@ export interface Queue {
   forgetRefusals(olderThanMs: number): Promise<number>;
   /** A keyed hash: it tells whether two texts are the same to this store and nobody else. */
   fingerprint(text: string): string;
+  /** There was no room for something of late: calls that store anything end with StoreFullError, until there is room. */
+  readonly isFull: boolean;
   close(): Promise<void>;
 }

@@ -1,8 +1,8 @@
 /**
  * What a worker says that cannot run: its exit code and last words, or, where waiting may help, /readyz and /status.
- * Tested elsewhere: missing and refused credentials, a missing table, another workflow's store (../worker/ingress.test.ts).
+ * Tested elsewhere: missing and refused credentials, a missing table, another workflow's store (../worker/ingress.test.ts), a volume
+ * without room (../worker/full-volume.test.ts).
  */
-import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
@@ -189,21 +189,6 @@ describe("a worker ends and says why", () => {
     // The log says it too, and every line of it can be read by a machine.
     expect(ended.output).toContain(JSON.stringify(expected).slice(1, -1));
     for (const line of ended.output.trim().split("\n")) expect(() => JSON.parse(line)).not.toThrow();
-  });
-
-  test.skipIf(process.getuid?.() !== 0)("with a volume that becomes full", async () => {
-    const folder = ground.path("state");
-    mkdirSync(folder);
-    execFileSync("/bin/mount", ["-t", "tmpfs", "-o", "size=300k", "tmpfs", folder]);
-    try {
-      const ended = await ground.start().ended;
-      expect(ended.code, ended.output).toBe(cannotRecover);
-      const message =
-        "the queue's volume has no room: raise queue.volume.size (its storage class must allow volumes to grow), then restart. Nothing that was queued is lost";
-      expect(ground.lastWords()).toMatchObject({ reason: "StoreFull", message });
-    } finally {
-      execFileSync("/bin/umount", [folder]);
-    }
   });
 
   test("with change tracking that is off", async () => {

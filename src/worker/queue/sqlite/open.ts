@@ -4,46 +4,57 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../../../telemetry/log.ts";
-import { StoreError } from "../errors.ts";
+import { StoreError, storeFullMessage } from "../errors.ts";
 import { resultCode, sqlite } from "./result-codes.ts";
 import { applicationId, migrations, oldestReader, schemaVersion } from "./schema.ts";
 
 const databaseFile = "queue.db";
-const tryAgainMs = 250;
+const tryAgainMs = { StoreLocked: 250, StoreFull: 2000 } as const;
+
+/** Why a store is not open yet: another process has it, or its volume has no room. */
+export type StoreWait = keyof typeof tryAgainMs;
 
 /**
  * Opens the store of a directory, alone: SQLite's exclusive locking mode holds the file's lock for as long as the process
- * lives, and the operating system lets go of it when the process dies, however it dies. While another process has it,
- * this waits.
+ * lives, and the operating system lets go of it when the process dies, however it dies. While another process has it, or
+ * there is no room to open it, this waits.
  *
  * Guarantees: a resolved commit is on disk (WAL, synchronous=FULL); what is deleted is overwritten (secure_delete).
+ * @param waits told why, each time that it has to wait
  * @throws StoreError `StoreTooNew`, `StoreUnreadable`; the signal's reason when it aborts while waiting
  */
-export async function openDatabase(directory: string, logger: Logger, signal: AbortSignal): Promise<DatabaseSync> {
+export async function openDatabase(
+  directory: string,
+  logger: Logger,
+  signal: AbortSignal,
+  waits: (why: StoreWait) => void,
+): Promise<DatabaseSync> {
   const path = join(directory, databaseFile);
-  try {
-    mkdirSync(directory, { recursive: true });
-  } catch (cause) {
-    throw cannotOpen(path, cause);
-  }
-  let waits = false;
+  let waited: StoreWait | undefined;
   for (;;) {
     signal.throwIfAborted();
-    const database = tryOpen(path);
-    if (database !== undefined) {
-      if (waits) logger.info("queue.lock-acquired", { path });
+    const database = tryOpen(directory, path);
+    if (typeof database !== "string") {
+      if (waited !== undefined) logger.info("queue.opened", { path, after: waited });
       return database;
     }
-    if (!waits) logger.info("queue.locked", { path, why: "another worker holds the store: waiting for its end" });
-    waits = true;
-    await delay(tryAgainMs, undefined, { signal }).catch(() => undefined); // The next turn says why.
+    if (database !== waited) tellWait(database, path, logger);
+    waited = database;
+    waits(database);
+    await delay(tryAgainMs[database], undefined, { signal }).catch(() => undefined); // The next turn says why.
   }
 }
 
-/** @returns undefined when another process holds the store */
-function tryOpen(path: string): DatabaseSync | undefined {
+function tellWait(wait: StoreWait, path: string, logger: Logger): void {
+  if (wait === "StoreFull") logger.warn("queue.full", { path, why: storeFullMessage });
+  else logger.info("queue.locked", { path, why: "another worker holds the store: waiting for its end" });
+}
+
+/** @returns why it cannot be opened now */
+function tryOpen(directory: string, path: string): DatabaseSync | StoreWait {
   let database: DatabaseSync | undefined;
   try {
+    mkdirSync(directory, { recursive: true });
     database = new DatabaseSync(path, { timeout: 0 });
     database.exec("PRAGMA locking_mode = EXCLUSIVE");
     database.exec("PRAGMA journal_mode = WAL");
@@ -54,6 +65,10 @@ function tryOpen(path: string): DatabaseSync | undefined {
     // The first write takes the lock for good.
     database.exec("BEGIN IMMEDIATE");
     migrate(database);
+    // The store is this process's alone: what an earlier one had leased or put off without a call under way is due.
+    database.exec(
+      "UPDATE pending SET token = NULL, ready_at = first_read_at WHERE begun = 0 AND ready_at <> first_read_at",
+    );
     database.exec("COMMIT");
     database.enableDefensive(true);
     return database;
@@ -62,16 +77,23 @@ function tryOpen(path: string): DatabaseSync | undefined {
     switch (resultCode(error)) {
       case sqlite.busy:
       case sqlite.locked:
-        return undefined;
+        return "StoreLocked";
+      case sqlite.full:
+        return "StoreFull";
       case sqlite.notADatabase:
       case sqlite.corrupt:
         throw new StoreError("StoreUnreadable", unreadable(path, "it is damaged"), error);
       case undefined:
-        throw error;
+        if (isOfTheFileSystem(error, "ENOSPC")) return "StoreFull";
+        throw isOfTheFileSystem(error) ? cannotOpen(path, error) : error;
       default:
         throw cannotOpen(path, error);
     }
   }
+}
+
+function isOfTheFileSystem(error: unknown, code?: string): boolean {
+  return error instanceof Error && "syscall" in error && "code" in error && (code ?? error.code) === error.code;
 }
 
 /** Not a StoreError: the volume may be back the next time. */

@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import type { Logger } from "../../../telemetry/log.ts";
-import { StoreError } from "../errors.ts";
+import { StoreError, storeFullMessage } from "../errors.ts";
 import type {
   Checkpoint,
   LeasedRecord,
@@ -17,7 +17,7 @@ import type {
 import { Checkpoints } from "./checkpoints.ts";
 import { heldUntil, Intake } from "./intake.ts";
 import { holds, Keys } from "./keys.ts";
-import { openDatabase } from "./open.ts";
+import { openDatabase, type StoreWait } from "./open.ts";
 import { StoreClock } from "./store-clock.ts";
 import { Transactions } from "./transactions.ts";
 import { Turns } from "./turns.ts";
@@ -27,9 +27,13 @@ export interface SqliteQueueOptions {
   /** Milliseconds since 1970: the store's clock. */
   readonly now: () => number;
   readonly logger: Logger;
+  /** Told why, each time that the opening has to wait. */
+  readonly waits?: (why: StoreWait) => void;
 }
 
 const truncateLogEveryMs = 10_000;
+/** Longer than whoever found no room waits before the next try, so that it does not seem to be over in between. */
+const fullForMs = 40_000;
 const rowsPerSweep = 2000;
 
 /**
@@ -37,8 +41,8 @@ const rowsPerSweep = 2000;
  * @throws StoreError; the signal's reason when it aborts
  */
 export async function openSqliteQueue(options: SqliteQueueOptions, signal: AbortSignal): Promise<Queue> {
-  const database = await openDatabase(options.directory, options.logger, signal);
-  return new SqliteQueue(database, options.now);
+  const { directory, logger, now, waits = () => {} } = options;
+  return new SqliteQueue(await openDatabase(directory, logger, signal, waits), now, logger);
 }
 
 class SqliteQueue implements Queue {
@@ -53,24 +57,23 @@ class SqliteQueue implements Queue {
   readonly #turns: Turns;
   readonly #fingerprintKey: Buffer;
   readonly #truncation: NodeJS.Timeout;
+  readonly #logger: Logger;
+  #fullAt = Number.NEGATIVE_INFINITY;
   readonly #counts;
 
-  constructor(database: DatabaseSync, wall: () => number) {
+  constructor(database: DatabaseSync, wall: () => number, logger: Logger) {
     this.#database = database;
+    this.#logger = logger;
     this.#wall = wall;
     this.#clock = new StoreClock(wall, database);
     this.#fingerprintKey = Buffer.from(this.#meta("fingerprint_key") ?? "", "base64");
-    this.#transactions = new Transactions(database);
+    this.#transactions = new Transactions(database, () => this.#noRoom());
     this.#checkpoints = new Checkpoints(database);
     this.#keys = new Keys(database);
     this.#intake = new Intake(database, this.#checkpoints, this.#keys);
     this.#turns = new Turns(database, this.#keys, (text) => this.fingerprint(text));
     this.#counts = database.prepare("SELECT * FROM counters");
-    // The store is this process's alone: what an earlier one had leased or put off without a call under way is due.
-    database.exec(
-      "UPDATE pending SET token = NULL, ready_at = first_read_at WHERE begun = 0 AND ready_at <> first_read_at",
-    );
-    this.#truncation = setInterval(() => this.#transactions.truncateLog(), truncateLogEveryMs);
+    this.#truncation = setInterval(() => this.#truncateLog(), truncateLogEveryMs);
     this.#truncation.unref();
   }
 
@@ -228,11 +231,30 @@ class SqliteQueue implements Queue {
     return createHmac("sha256", this.#fingerprintKey).update(text).digest("base64url").slice(0, 22);
   }
 
+  get isFull(): boolean {
+    return this.#clock.now() - this.#fullAt < fullForMs;
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#truncation);
     if (!this.#database.isOpen) return;
     this.#transactions.close();
+    this.#truncateLog();
     this.#database.close();
+  }
+
+  #noRoom(): void {
+    if (!this.isFull) this.#logger.warn("queue.full", { why: storeFullMessage });
+    this.#fullAt = this.#clock.now();
+  }
+
+  /** Nothing depends on it but how long deleted values stay in the log: it is done again later. */
+  #truncateLog(): void {
+    try {
+      this.#transactions.truncateLog();
+    } catch (error) {
+      this.#logger.error("queue.log-not-truncated", { error });
+    }
   }
 
   #meta(key: string): string | undefined {

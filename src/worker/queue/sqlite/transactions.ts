@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import { StoreError } from "../errors.ts";
+import { StoreFullError } from "../errors.ts";
 import { resultCode, sqlite } from "./result-codes.ts";
 
 interface Waiting {
@@ -14,12 +14,15 @@ interface Waiting {
  */
 export class Transactions {
   readonly #database: DatabaseSync;
+  readonly #noRoom: () => void;
   #waiting: Waiting[] = [];
   #dirty = false;
   #closed = false;
 
-  constructor(database: DatabaseSync) {
+  /** @param noRoom called whenever a transaction or the log's truncation finds no room */
+  constructor(database: DatabaseSync, noRoom: () => void) {
     this.#database = database;
+    this.#noRoom = noRoom;
   }
 
   /** @returns what `work` returned, once it is on disk */
@@ -34,20 +37,19 @@ export class Transactions {
 
   /** Overwrites what the log still has of deleted rows. Does nothing when nothing was written since the last time. */
   truncateLog(): void {
-    if (!this.#dirty || this.#closed) return;
+    if (!this.#dirty) return;
     try {
       this.#database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
       this.#dirty = false;
     } catch (error) {
-      // What was committed stays in the log; the next commit says that there is no room.
       if (resultCode(error) !== sqlite.full) throw error;
+      this.#noRoom(); // What was committed stays in the log.
     }
   }
 
   /** Commits what waits, and takes nothing more. */
   close(): void {
     this.#commit();
-    this.truncateLog();
     this.#closed = true;
   }
 
@@ -63,7 +65,9 @@ export class Transactions {
       this.#database.exec("COMMIT");
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
-      const told = resultCode(error) === sqlite.full ? storeFull(error) : error;
+      const isFull = resultCode(error) === sqlite.full;
+      if (isFull) this.#noRoom();
+      const told = isFull ? new StoreFullError(error) : error;
       for (const { reject } of group) reject(told);
       return;
     }
@@ -71,13 +75,4 @@ export class Transactions {
       resolve(results[index]);
     });
   }
-}
-
-function storeFull(cause: unknown): StoreError {
-  const remedy = "raise queue.volume.size (its storage class must allow volumes to grow), then restart";
-  return new StoreError(
-    "StoreFull",
-    `the queue's volume has no room: ${remedy}. Nothing that was queued is lost`,
-    cause,
-  );
 }
