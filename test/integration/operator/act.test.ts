@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { EventRecorder } from "../../../src/kubernetes/events.ts";
-import type { Plan, Write } from "../../../src/operator/sight/plan.ts";
-import type { Snapshot } from "../../../src/operator/sight/snapshot.ts";
 import { act } from "../../../src/operator/shell/act.ts";
 import { CounterBudget, defaultCounterBudget } from "../../../src/operator/shell/counter-budget.ts";
 import { Memories } from "../../../src/operator/shell/memory.ts";
 import { configMaps } from "../../../src/operator/shell/projections.ts";
 import { watchCluster } from "../../../src/operator/shell/watched.ts";
+import type { Plan, Write } from "../../../src/operator/sight/plan.ts";
+import type { Snapshot } from "../../../src/operator/sight/snapshot.ts";
 import { silentLogger } from "../../../src/telemetry/log.ts";
 import { policy } from "../../unit/operator/scene.ts";
 import { Ground } from "./ground.ts";
