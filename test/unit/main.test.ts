@@ -28,16 +28,22 @@ writeFileSync(
 );
 
 /** A process that is asked to end at the moment when its role's code is to be loaded. */
-function askedToEndWhileLoading(role: string, flags: readonly string[]): ReturnType<typeof spawnSync> {
+function askedToEndWhileLoading(
+  role: string,
+  flags: readonly string[],
+  nodeFlags: readonly string[] = [],
+): ReturnType<typeof spawnSync> {
   const preload = fileURLToPath(import.meta.resolve("./term-while-loading.ts"));
   const main = fileURLToPath(import.meta.resolve("../../src/main.ts"));
-  return spawnSync(process.execPath, ["--import", preload, main, role, ...flags], { timeout: 20_000 });
+  return spawnSync(process.execPath, [...nodeFlags, "--import", preload, main, role, ...flags], { timeout: 20_000 });
 }
+
+const workerFlags = ["--config", at("workflow.json"), "--state", at("state"), "--termination-log", at("words")];
+workerFlags.push("--address", "127.0.0.1:0");
 
 describe("SIGTERM before a role's code is loaded ends it like any other", () => {
   test("the worker, with its last words", () => {
-    const flags = ["--config", at("workflow.json"), "--state", at("state"), "--termination-log", at("words")];
-    const ended = askedToEndWhileLoading("worker", [...flags, "--address", "127.0.0.1:0"]);
+    const ended = askedToEndWhileLoading("worker", workerFlags);
     expect(ended, String(ended.stdout)).toMatchObject({ signal: null, status: 0 });
     expect(JSON.parse(readFileSync(at("words"), "utf8"))).toMatchObject({ reason: "Stopped" });
   });
@@ -53,4 +59,11 @@ describe("SIGTERM before a role's code is loaded ends it like any other", () => 
     expect(ended, String(ended.stdout)).toMatchObject({ signal: null });
     expect(String(ended.stdout)).toContain("kubeconfig");
   });
+});
+
+test("after its last words the worker ends, whatever timer is left", () => {
+  const timer = "data:text/javascript,setTimeout(() => {}, 3_600_000)";
+  const ended = askedToEndWhileLoading("worker", workerFlags, ["--import", timer]);
+  expect(ended, String(ended.stdout)).toMatchObject({ signal: null, status: 0 });
+  expect(String(ended.stdout)).toContain("worker.ended");
 });
