@@ -16,16 +16,16 @@ import { accountKey, companyResource } from "./mappings.ts";
 
 /**
  * Short figures, so that much happens in little time. Always: a call's time, and the longest that the storm holds a
- * request back, are less than a lease, with room for a slow machine; one after the other they are more.
+ * request back on top of it, are less than a lease, with room for a slow machine; with one more call's time they are more.
  */
-const callTimeoutSeconds = 2;
-export const longestHoldMs = 2200;
+const callTimeoutSeconds = 2.5;
+export const longestHoldMs = 2500;
 const settings: WorkerOptions["settings"] = {
   pollIntervalMs: 150,
   pageSize: 20,
   highWaterRecords: 60,
   lowWaterRecords: 30,
-  leaseMs: 3800,
+  leaseMs: 6000,
   readyWindowMs: 3000,
   lookAgainMs: 1000,
 };

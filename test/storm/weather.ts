@@ -121,12 +121,18 @@ async function closeGate(storm: Storm): Promise<void> {
   storm.later(storm.chance.random() * longestHoldMs, () => storm.control.setGate({ side: gate, state: "open" }));
 }
 
-/** An insert whose outcome is not known, then a slow update that misses and a slow insert: two calls in one turn. */
+/**
+ * An insert whose outcome is not known; at its next turn a slow update that misses, and an insert that first has to sign
+ * in, slowly, and then lands late: two calls, each in its time.
+ */
 async function twoSlowCalls({ control, people }: Storm): Promise<void> {
-  const rule = { side: "campaign", pathPattern: "/profile", times: 1 } as const;
+  const profile = { side: "campaign", pathPattern: "/profile", times: 1 } as const;
   const slow = (milliseconds: number) => ({ kind: "slow", milliseconds }) as const;
-  await control.addFault({ ...rule, method: "POST", action: { kind: "status", status: 503 } });
-  await control.addFault({ ...rule, method: "PATCH", action: slow(longestHoldMs - 400) });
-  await control.addFault({ ...rule, method: "POST", action: slow(longestHoldMs) });
+  const withinCallMs = longestHoldMs - 200;
+  await control.addFault({ ...profile, method: "POST", action: { kind: "status", status: 503 } });
+  await control.addFault({ ...profile, method: "PATCH", action: slow(withinCallMs) });
+  await control.addFault({ ...profile, method: "POST", action: { kind: "tokenExpired" } });
+  await control.addFault({ side: "campaign", pathPattern: "/ims/token", times: 1, action: slow(withinCallMs) });
+  await control.addFault({ ...profile, method: "POST", action: slow(longestHoldMs) });
   await people.add("contact", 1);
 }

@@ -193,7 +193,7 @@ export interface Queue {
    * A new generation begins: saves its checkpoint, and queued records become keys that are read again.
    */
   beginGeneration(checkpoint: Checkpoint): Promise<void>;
-  /** Removes everything of a mapping. */
+  /** Removes everything of a mapping. Interrupted, it leaves a checkpoint whose mapping hash is no mapping's. */
   dropMapping(mapping: string): Promise<void>;
 
   commitPage(page: PageCommit): Promise<PageResult>;

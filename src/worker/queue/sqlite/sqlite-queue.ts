@@ -111,7 +111,11 @@ class SqliteQueue implements Queue {
   }
 
   async dropMapping(mapping: string): Promise<void> {
-    // In parts, so that no transaction is long; the checkpoint goes last, so that an interrupted drop is done again.
+    // In parts, so that no transaction is long. The checkpoint goes last, and says from the first that what is left of the
+    // mapping is of no use: an interrupted drop is done again, also when the mapping is back by then.
+    await this.#transactions.run(() =>
+      this.#database.prepare("UPDATE checkpoint SET mapping_hash = '' WHERE mapping = ?").run(mapping),
+    );
     const parts = [
       "DELETE FROM pending WHERE seq IN (SELECT seq FROM pending WHERE mapping = ?1 LIMIT ?2)",
       "DELETE FROM written WHERE mapping = ?1 AND id IN (SELECT id FROM written WHERE mapping = ?1 LIMIT ?2)",

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { prepare } from "../../../../src/worker/engine/transitions.ts";
 import { applicationId, migrations } from "../../../../src/worker/queue/sqlite/schema.ts";
 import { recordsPerPage, upsert } from "./pages.ts";
 import { commit, known, leaseOne, QueueGround } from "./queue-ground.ts";
@@ -67,6 +68,17 @@ describe("the store on disk", () => {
     const record = await leaseOne(queue);
     expect(record).toMatchObject({ id: "a", operation: "Upsert" });
     expect(record).not.toHaveProperty("version");
+  });
+
+  it("goes on with nothing of a mapping whose drop was interrupted", async () => {
+    const queue = await ground.open();
+    await commit(queue, [upsert("a", 1n)]);
+    const dropped = queue.dropMapping("contact").catch((error: unknown) => error);
+    await queue.close();
+    expect(await dropped).toBeInstanceOf(Error);
+    const [left] = await (await ground.open()).checkpoints();
+    expect(left).toBeDefined();
+    if (left !== undefined) expect(prepare(left, "h.h")).toEqual({ kind: "StartOver" });
   });
 
   it("holds nothing of a payload once it is written and the log truncated", async () => {
