@@ -3,7 +3,14 @@ import { spawnSync } from "node:child_process";
 
 const steps: readonly (readonly [name: string, command: string, ...args: string[]])[] = [
   ["types", "tsc", "--noEmit"],
-  ["lint and format", "biome", "ci", "--error-on-warnings", "."],
+  [
+    "lint and format",
+    "biome",
+    "ci",
+    "--error-on-warnings",
+    process.stdout.isTTY ? "--colors=force" : "--colors=off",
+    ".",
+  ],
   ["unused code", "knip"],
   ["generated files", "node", "scripts/generate.ts", "--check"],
 ];
