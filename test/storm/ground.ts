@@ -20,12 +20,13 @@ import { accountKey, companyResource } from "./mappings.ts";
  */
 const callTimeoutSeconds = 2.5;
 export const longestHoldMs = 2500;
+export const leaseMs = 6000;
 const settings: WorkerOptions["settings"] = {
   pollIntervalMs: 150,
   pageSize: 20,
   highWaterRecords: 60,
   lowWaterRecords: 30,
-  leaseMs: 6000,
+  leaseMs,
   readyWindowMs: 3000,
   lookAgainMs: 1000,
 };

@@ -1,6 +1,6 @@
 /** What may happen in a storm, by weight. Each happening uses the storm's own random numbers alone. */
 import type { FaultAction, GateState, Side } from "../../src/sandbox/faults.ts";
-import { longestHoldMs } from "./ground.ts";
+import { leaseMs, longestHoldMs } from "./ground.ts";
 import { refusedFamilyStatus } from "./mappings.ts";
 import type { Storm } from "./storm.ts";
 
@@ -41,7 +41,7 @@ const happenings: readonly Happening[] = [
   { name: "an account gets another number", weight: 5, happen: (storm) => storm.people.renumber() },
   { name: "two accounts change numbers", weight: 2, happen: (storm) => storm.people.swapNumbers() },
   { name: "an account takes over the number of one that goes", weight: 4, happen: (storm) => storm.people.merge() },
-  { name: "an insert takes two slow calls", weight: 2, happen: twoSlowCalls },
+  { name: "an insert takes two slow calls", weight: 1, happen: twoSlowCalls },
   { name: "a row leaves or enters the filter", weight: 5, happen: (storm) => storm.people.toggleFilter() },
   {
     name: "a row becomes refusable",
@@ -122,17 +122,22 @@ async function closeGate(storm: Storm): Promise<void> {
 }
 
 /**
- * An insert whose outcome is not known; at its next turn a slow update that misses, and an insert that first has to sign
- * in, slowly, and then lands late: two calls, each in its time.
+ * An insert whose outcome is not known; at its next turn, when its lease is over, a slow update that misses, and an insert
+ * that first has to sign in, slowly, and then lands late: two calls, each in its time.
  */
-async function twoSlowCalls({ control, people }: Storm): Promise<void> {
+async function twoSlowCalls(storm: Storm): Promise<void> {
+  const { control, people } = storm;
   const profile = { side: "campaign", pathPattern: "/profile", times: 1 } as const;
   const slow = (milliseconds: number) => ({ kind: "slow", milliseconds }) as const;
   const withinCallMs = longestHoldMs - 200;
   await control.addFault({ ...profile, method: "POST", action: { kind: "status", status: 503 } });
-  await control.addFault({ ...profile, method: "PATCH", action: slow(withinCallMs) });
-  await control.addFault({ ...profile, method: "POST", action: { kind: "tokenExpired" } });
-  await control.addFault({ side: "campaign", pathPattern: "/ims/token", times: 1, action: slow(withinCallMs) });
-  await control.addFault({ ...profile, method: "POST", action: slow(longestHoldMs) });
   await people.add("contact", 1);
+  storm.later(leaseMs - 500, async () => {
+    await control.addFault({ ...profile, method: "PATCH", action: slow(withinCallMs) });
+    await control.addFault({ ...profile, method: "POST", action: { kind: "tokenExpired" } });
+    await control.addFault({ side: "campaign", pathPattern: "/ims/token", times: 1, action: slow(withinCallMs) });
+    await control.addFault({ ...profile, method: "POST", action: slow(longestHoldMs) });
+  });
+  // The storm goes on until these are met, for calm ends all faults.
+  storm.later(leaseMs + 2 * withinCallMs + 500, async () => {});
 }
