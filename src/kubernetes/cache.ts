@@ -1,5 +1,5 @@
+import type { Clock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/log.ts";
-import type { Clock } from "./clock.ts";
 import { keyOf, type ObjectMeta, type ObjectRef } from "./objects.ts";
 import { hasSeen, type OwnWrite, opaquePatienceMs } from "./own-writes.ts";
 
@@ -84,12 +84,12 @@ export class ObjectCache<T extends Cached, Index extends string = never> {
   /** Notes what a create, update, patch or apply was answered with. The latest note of a key counts. */
   noteWrite(answer: Cached): void {
     const { uid, resourceVersion } = answer.metadata;
-    this.#note(keyOf(answer.metadata), { uid, resourceVersion, notedAtMs: this.#clock.monotonicMs() });
+    this.#note(keyOf(answer.metadata), { uid, resourceVersion, notedAtMs: this.#clock.now() });
   }
 
   /** Notes that the server said: this object is gone. */
   noteDeletion(ref: ObjectRef, uid: string): void {
-    this.#note(keyOf(ref), { uid, resourceVersion: undefined, notedAtMs: this.#clock.monotonicMs() });
+    this.#note(keyOf(ref), { uid, resourceVersion: undefined, notedAtMs: this.#clock.now() });
   }
 
   /** Whether the cache shows the last noted write of this key, or something newer. See `own-writes.ts`. */
@@ -98,7 +98,7 @@ export class ObjectCache<T extends Cached, Index extends string = never> {
     if (write === undefined) return true;
     const object = this.#objects.get(key)?.metadata;
     const view = { uid: object?.uid, resourceVersion: object?.resourceVersion, progress: this.#progressOf(key) };
-    if (!hasSeen(write, view, this.#clock.monotonicMs())) return false;
+    if (!hasSeen(write, view, this.#clock.now())) return false;
     this.#writes.delete(key);
     return true;
   }
@@ -113,7 +113,7 @@ export class ObjectCache<T extends Cached, Index extends string = never> {
           signal.removeEventListener("abort", wake);
           resolve();
         };
-        const cancel = this.#clock.after(opaquePatienceMs, wake);
+        const cancel = this.#clock.schedule(opaquePatienceMs, wake);
         this.#waiters.add(wake);
         signal.addEventListener("abort", wake, { once: true });
       });

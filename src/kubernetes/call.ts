@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type Clock, sleep, systemClock } from "./clock.ts";
+import { type Clock, sleep, systemClock } from "../telemetry/clock.ts";
 import { type ApiError, apiErrorFrom } from "./errors.ts";
 import { type Transport, type TransportRequest, type TransportResponse, unreachable } from "./transport.ts";
 
@@ -37,7 +37,7 @@ export async function callServer(context: CallContext, call: Call, options: Call
   const { transport, server, clock = systemClock, beforeWrite } = context;
   const timeoutMs = options.timeoutMs ?? context.timeoutMs ?? defaultTimeoutMs;
   const deadline = new AbortController();
-  const cancel = clock.after(timeoutMs, () => {
+  const cancel = clock.schedule(timeoutMs, () => {
     deadline.abort(unreachable(server, new Error(`${nameOf(call)} took longer than ${timeoutMs} ms`)));
   });
   const signal = options.signal === undefined ? deadline.signal : AbortSignal.any([deadline.signal, options.signal]);

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { type Clock, systemClock } from "./clock.ts";
+import { type DatedClock, systemClock } from "../telemetry/clock.ts";
 import { ConfigurationError } from "./errors.ts";
 import { type KubeconfigUser, reasonOf } from "./kubeconfig.ts";
 
@@ -27,7 +27,11 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  * @param environment is passed on to an exec plugin
  * @throws ConfigurationError for a way to sign in that is not supported
  */
-export function credentialsOf(user: KubeconfigUser, environment: Environment, clock: Clock = systemClock): Credentials {
+export function credentialsOf(
+  user: KubeconfigUser,
+  environment: Environment,
+  clock: DatedClock = systemClock,
+): Credentials {
   const impersonation = impersonationHeaders(user);
   const certificate = (): ClientCertificate | undefined => certificateOf(user);
   const fixed = (authorization: string | undefined): Credentials => ({
@@ -69,11 +73,11 @@ export function credentialsOf(user: KubeconfigUser, environment: Environment, cl
 /** How long a token that was read from a file is used, as in client-go: kubelet renews it at 80 per cent of its life. */
 const tokenAgeMs = 60_000;
 
-function tokenFileReader(path: string, clock: Clock): { read(): string; forget(): boolean } {
+function tokenFileReader(path: string, clock: DatedClock): { read(): string; forget(): boolean } {
   let token: { text: string; readAtMs: number } | undefined;
   return {
     read: () => {
-      const nowMs = clock.monotonicMs();
+      const nowMs = clock.now();
       if (token === undefined || nowMs - token.readAtMs > tokenAgeMs) {
         try {
           token = { text: readFileSync(path, "utf8").trim(), readAtMs: nowMs };
@@ -159,7 +163,7 @@ const execTimeoutMs = 60_000;
 const renewBeforeMs = 30_000;
 
 /** An exec plugin (https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins). */
-function execPlugin(userName: string, config: ExecConfig, environment: Environment, clock: Clock) {
+function execPlugin(userName: string, config: ExecConfig, environment: Environment, clock: DatedClock) {
   let known: ExecCredential | undefined;
   let running: Promise<ExecCredential> | undefined;
   return {

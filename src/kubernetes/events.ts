@@ -1,6 +1,6 @@
+import { type DatedClock, systemClock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Client } from "./client.ts";
-import { type Clock, systemClock } from "./clock.ts";
 import { isNotFound } from "./errors.ts";
 import { microTime } from "./micro-time.ts";
 import { apiVersionOf, type KubernetesObject, type ObjectMeta, type ResourceKind } from "./objects.ts";
@@ -25,7 +25,7 @@ export interface EventRecorderOptions {
   reportingController: string;
   /** Which process, for instance the pod's name. */
   reportingInstance: string;
-  clock?: Clock;
+  clock?: DatedClock;
   logger: Logger;
 }
 
@@ -70,7 +70,7 @@ interface Series {
  */
 export class EventRecorder {
   readonly #options: EventRecorderOptions;
-  readonly #clock: Clock;
+  readonly #clock: DatedClock;
   readonly #series = new Map<string, Series>();
   /** Per object: writes left, and when that was so. */
   readonly #allowances = new Map<string, { left: number; atMs: number }>();
@@ -82,7 +82,7 @@ export class EventRecorder {
   }
 
   record(content: EventContent): void {
-    const nowMs = this.#clock.monotonicMs();
+    const nowMs = this.#clock.now();
     const key = JSON.stringify([content.object.metadata.uid, content.type, content.reason, content.note]);
     const known = this.#series.get(key);
     const series: Series =
@@ -155,7 +155,7 @@ export class EventRecorder {
 
   /** A bucket of `burst` writes for each object, filled by one every `refillMs`. */
   #mayWrite(uid: string): boolean {
-    const nowMs = this.#clock.monotonicMs();
+    const nowMs = this.#clock.now();
     const { left, atMs } = this.#allowances.get(uid) ?? { left: burst, atMs: nowMs };
     const refilled = Math.min(burst, left + (nowMs - atMs) / refillMs);
     const may = refilled >= 1;

@@ -1,7 +1,7 @@
+import { type Clock, systemClock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { type Cached, type IndexFunction, ObjectCache } from "./cache.ts";
 import type { Client } from "./client.ts";
-import { type Clock, systemClock } from "./clock.ts";
 import { type KubernetesObject, nameOfKind, type ResourceKind } from "./objects.ts";
 import { defaultReflectorTimings, type ReflectorTimings, runReflector } from "./reflector.ts";
 
@@ -33,7 +33,7 @@ export interface Informer<T extends Cached, Index extends string = never> {
   hasSynced(): boolean;
   /** Follows the server until the signal aborts; resolves when all is closed. Never rejects. Call it once. */
   run(signal: AbortSignal): Promise<void>;
-  /** When the scope that has been silent longest was last heard, by the clock's `monotonicMs`. A measure of staleness. */
+  /** When the scope that has been silent longest was last heard, by the clock's `now`. A measure of staleness. */
   lastContactAtMs(): number;
   /** For liveness: false when some scope has been silent for longer than `limitMs`. */
   isHealthy(nowMs: number, limitMs: number): boolean;
@@ -47,7 +47,7 @@ export function createInformer<Source extends KubernetesObject, T extends Cached
   // Without indexes there is no Index, and the empty record has them all.
   const indexes = options.indexes ?? ({} as Record<Index, IndexFunction<T>>);
   const cache = new ObjectCache<T, Index>({ indexes, clock, logger });
-  const lastContact = new Map(scopes.map((scope) => [scope, clock.monotonicMs()]));
+  const lastContact = new Map(scopes.map((scope) => [scope, clock.now()]));
   const unlisted = new Set(scopes);
   const synced = Promise.withResolvers<void>();
   // Whoever does not wait for it must not be ended by its rejection.
@@ -73,7 +73,7 @@ export function createInformer<Source extends KubernetesObject, T extends Cached
         clock,
         random: options.random ?? Math.random,
         logger,
-        onContact: () => lastContact.set(scope, clock.monotonicMs()),
+        onContact: () => lastContact.set(scope, clock.now()),
         onListed: () => {
           unlisted.delete(scope);
           if (unlisted.size === 0) synced.resolve();
@@ -89,7 +89,7 @@ export function createInformer<Source extends KubernetesObject, T extends Cached
     synced: synced.promise,
     hasSynced: () => unlisted.size === 0,
     async run(signal) {
-      for (const scope of scopes) lastContact.set(scope, clock.monotonicMs());
+      for (const scope of scopes) lastContact.set(scope, clock.now());
       await Promise.all(scopes.map((scope) => reflect(scope, signal)));
       synced.reject(signal.reason);
     },

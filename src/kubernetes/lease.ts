@@ -1,6 +1,6 @@
+import { type DatedClock, sleep, systemClock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Client } from "./client.ts";
-import { type Clock, sleep, systemClock } from "./clock.ts";
 import { isAlreadyExists, isConflict, isNotFound } from "./errors.ts";
 import { type Lease, leases, mayTake, type Observation, observe, releasedSpec, takenSpec } from "./lease-record.ts";
 
@@ -33,7 +33,7 @@ export interface LeaderElectionOptions {
   renewDeadlineMs?: number;
   /** Pause between two tries. */
   retryPeriodMs?: number;
-  clock?: Clock;
+  clock?: DatedClock;
   /** From 0 to 1. */
   random?: () => number;
   logger: Logger;
@@ -58,7 +58,7 @@ interface Held {
  */
 export class LeaderElection {
   readonly #options: LeaderElectionOptions;
-  readonly #clock: Clock;
+  readonly #clock: DatedClock;
   readonly #durationSeconds: number;
   readonly #renewDeadlineMs: number;
   readonly #retryPeriodMs: number;
@@ -98,7 +98,7 @@ export class LeaderElection {
     let held = first;
     const end = new AbortController();
     const heldUntilMs = (): number => held.renewedAtMs + this.#renewDeadlineMs;
-    const isHeld = (): boolean => !end.signal.aborted && this.#clock.monotonicMs() < heldUntilMs();
+    const isHeld = (): boolean => !end.signal.aborted && this.#clock.now() < heldUntilMs();
     // The answer can come too late, when the process stood still meanwhile.
     if (!isHeld()) return true;
     const leadership: Leadership = {
@@ -117,9 +117,9 @@ export class LeaderElection {
 
     // Renewed also while the leader ends on the stop signal: until then it may write.
     while (isHeld()) {
-      await sleep(this.#clock, Math.min(this.#pauseMs(), heldUntilMs() - this.#clock.monotonicMs()), end.signal);
+      await sleep(this.#clock, Math.min(this.#pauseMs(), heldUntilMs() - this.#clock.now()), end.signal);
       if (!isHeld()) break;
-      const renewal = await this.#renew(held, heldUntilMs() - this.#clock.monotonicMs());
+      const renewal = await this.#renew(held, heldUntilMs() - this.#clock.now());
       if (renewal === "lost") break;
       if (renewal !== undefined && isHeld()) held = renewal;
     }
@@ -143,7 +143,7 @@ export class LeaderElection {
     while (!signal.aborted) {
       try {
         const found = await this.#look(signal);
-        const nowMs = this.#clock.monotonicMs();
+        const nowMs = this.#clock.now();
         if (found === undefined) return await this.#create(signal);
         seen = observe(seen, found, nowMs);
         if (mayTake(seen, this.#options.identity, nowMs)) return await this.#take(found, this.#renewDeadlineMs, signal);
@@ -179,7 +179,7 @@ export class LeaderElection {
   }
 
   async #take(lease: Lease, timeoutMs: number, signal?: AbortSignal): Promise<Held> {
-    const renewedAtMs = this.#clock.monotonicMs();
+    const renewedAtMs = this.#clock.now();
     const spec = takenSpec(lease.spec, this.#options.identity, this.#durationSeconds, this.#clock.date());
     const taken = await this.#options.client.update(leases, { ...lease, spec }, callOptions(timeoutMs, signal));
     return { lease: taken, renewedAtMs };
@@ -187,7 +187,7 @@ export class LeaderElection {
 
   async #create(signal: AbortSignal): Promise<Held> {
     const { namespace, name, identity, client } = this.#options;
-    const renewedAtMs = this.#clock.monotonicMs();
+    const renewedAtMs = this.#clock.now();
     const spec = takenSpec(undefined, identity, this.#durationSeconds, this.#clock.date());
     const manifest = { metadata: { namespace, name }, spec };
     return { lease: await client.create(leases, manifest, callOptions(this.#renewDeadlineMs, signal)), renewedAtMs };

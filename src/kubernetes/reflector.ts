@@ -1,8 +1,8 @@
+import { type Clock, sleep } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { BackoffPolicy } from "./backoff.ts";
 import type { Cached, ObjectCache, Scope } from "./cache.ts";
 import type { Client } from "./client.ts";
-import { type Clock, sleep } from "./clock.ts";
 import { ApiError, ConnectionError, isGone, statusError } from "./errors.ts";
 import { type KubernetesObject, keyOf, nameOfKind, type ResourceKind } from "./objects.ts";
 import { firstState, nextState, type ReflectorOutcome, type ReflectorState } from "./reflector-state.ts";
@@ -111,12 +111,12 @@ async function watch<T extends Cached>(
   signal: AbortSignal,
 ): Promise<ReflectorOutcome> {
   const { clock, timings } = options;
-  const startedAtMs = clock.monotonicMs();
+  const startedAtMs = clock.now();
   const idle = idleTimer(clock, timings.idleTimeoutMs);
   let resourceVersion = from;
   let opened = false;
   let delivered = false;
-  const progressed = (): boolean => delivered || clock.monotonicMs() - startedAtMs > timings.backoff.maxMs;
+  const progressed = (): boolean => delivered || clock.now() - startedAtMs > timings.backoff.maxMs;
   try {
     const query = { ...selection(options), resourceVersion, timeoutSeconds: timings.watchTimeoutSeconds };
     const stream = await options.client.watch(options.kind, query, AbortSignal.any([signal, idle.signal]));
@@ -186,10 +186,10 @@ function selection(options: Pick<ReflectorOptions<Cached>, "scope" | "labelSelec
 /** Aborts its signal when nothing was heard for `timeoutMs`. One timer for many events: it is set anew only when it fires. */
 function idleTimer(clock: Clock, timeoutMs: number) {
   const controller = new AbortController();
-  let heardAtMs = clock.monotonicMs();
+  let heardAtMs = clock.now();
   const arm = (delayMs: number): (() => void) =>
-    clock.after(delayMs, () => {
-      const leftMs = heardAtMs + timeoutMs - clock.monotonicMs();
+    clock.schedule(delayMs, () => {
+      const leftMs = heardAtMs + timeoutMs - clock.now();
       if (leftMs > 0) cancel = arm(leftMs);
       else controller.abort(new ConnectionError(`nothing came on the watch for ${timeoutMs} ms`));
     });
@@ -197,7 +197,7 @@ function idleTimer(clock: Clock, timeoutMs: number) {
   return {
     signal: controller.signal,
     heard: () => {
-      heardAtMs = clock.monotonicMs();
+      heardAtMs = clock.now();
     },
     stop: () => cancel(),
   };

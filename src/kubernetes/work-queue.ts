@@ -1,6 +1,6 @@
+import { type Clock, systemClock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { type BackoffPolicy, backoffDelayMs } from "./backoff.ts";
-import { type Clock, systemClock } from "./clock.ts";
 
 /** An error that trying again cannot mend. The key rests until something adds it again. */
 export class TerminalError extends Error {
@@ -69,7 +69,7 @@ export class WorkQueue {
 
   /** For how long each key in work has been, in milliseconds. */
   workingMs(): number[] {
-    const nowMs = this.#clock.monotonicMs();
+    const nowMs = this.#clock.now();
     return [...this.#working.values()].map((startedAtMs) => nowMs - startedAtMs);
   }
 
@@ -78,7 +78,7 @@ export class WorkQueue {
     this.#cancelLater(key);
     const waiting = this.#working.has(key) ? this.#again : this.#ready;
     if (waiting.has(key)) return;
-    waiting.set(key, this.#clock.monotonicMs());
+    waiting.set(key, this.#clock.now());
     this.#options.observer?.added();
     this.#startWork();
   }
@@ -90,11 +90,11 @@ export class WorkQueue {
       this.add(key);
       return;
     }
-    const atMs = this.#clock.monotonicMs() + delayMs;
+    const atMs = this.#clock.now() + delayMs;
     const planned = this.#later.get(key);
     if (planned !== undefined && planned.atMs <= atMs) return;
     planned?.cancel();
-    this.#later.set(key, { atMs, cancel: this.#clock.after(delayMs, () => this.add(key)) });
+    this.#later.set(key, { atMs, cancel: this.#clock.schedule(delayMs, () => this.add(key)) });
   }
 
   /**
@@ -124,7 +124,7 @@ export class WorkQueue {
     for (const [key, addedAtMs] of this.#ready) {
       if (this.#working.size >= this.#options.concurrency) return;
       this.#ready.delete(key);
-      const startedAtMs = this.#clock.monotonicMs();
+      const startedAtMs = this.#clock.now();
       this.#working.set(key, startedAtMs);
       this.#options.observer?.started((startedAtMs - addedAtMs) / 1000);
       void this.#work(key, run.signal);
@@ -132,7 +132,7 @@ export class WorkQueue {
   }
 
   async #work(key: string, signal: AbortSignal): Promise<void> {
-    const startedAtMs = this.#clock.monotonicMs();
+    const startedAtMs = this.#clock.now();
     try {
       const result = await this.#options.process(key, signal);
       this.#failures.delete(key);
@@ -140,7 +140,7 @@ export class WorkQueue {
     } catch (error) {
       this.#failed(key, error, signal);
     }
-    this.#options.observer?.finished((this.#clock.monotonicMs() - startedAtMs) / 1000);
+    this.#options.observer?.finished((this.#clock.now() - startedAtMs) / 1000);
     this.#done(key);
   }
 

@@ -4,13 +4,13 @@ import { Registry } from "prom-client";
 import { Agent } from "undici";
 import { apiGroup, operatorName } from "../api/group.ts";
 import { Client } from "../kubernetes/client.ts";
-import { systemClock } from "../kubernetes/clock.ts";
 import { type Connection, findConnection } from "../kubernetes/connection.ts";
 import { ConfigurationError } from "../kubernetes/errors.ts";
 import { EventRecorder } from "../kubernetes/events.ts";
 import { LeaderElection, type Leadership } from "../kubernetes/lease.ts";
 import { createTransport } from "../kubernetes/transport.ts";
 import { createWorkQueueMetrics } from "../kubernetes/work-queue-metrics.ts";
+import { systemClock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { checkDefinition } from "./crd-check.ts";
 import type { OperatorSettings } from "./settings.ts";
@@ -54,7 +54,7 @@ async function runConnected(
   const watched = watchCluster(client, settings.watchNamespaces, logger);
   const informers = informersOf(watched);
   const registry = new Registry();
-  const { monotonicMs } = systemClock;
+  const { now: monotonicMs } = systemClock;
   const metrics = createMetrics({ registry, watched, leaseName: operatorName, monotonicMs });
   const queueMetrics = createWorkQueueMetrics(registry);
   const stale = (): string | undefined => {

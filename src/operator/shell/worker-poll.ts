@@ -1,8 +1,8 @@
 import { type Dispatcher, request } from "undici";
 import { workerPort } from "../../api/worker-contract.ts";
 import type { Client } from "../../kubernetes/client.ts";
-import { type Clock, sleep } from "../../kubernetes/clock.ts";
 import type { WorkQueue } from "../../kubernetes/work-queue.ts";
+import { type DatedClock, sleep } from "../../telemetry/clock.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import { parseWorkerStatus } from "../health/last-words.ts";
 import { isReady } from "../health/state-of.ts";
@@ -26,7 +26,7 @@ export interface WorkerPollOptions {
   readonly memories: Memories;
   readonly budget: CounterBudget;
   readonly queue: WorkQueue;
-  readonly clock: Clock;
+  readonly clock: DatedClock;
   readonly logger: Logger;
 }
 
@@ -45,7 +45,7 @@ const maxBytes = 256 * 1024;
 export async function pollWorkers(options: WorkerPollOptions, signal: AbortSignal): Promise<void> {
   const { clock } = options;
   while (!signal.aborted) {
-    const startedAtMs = clock.monotonicMs();
+    const startedAtMs = clock.now();
     const asked = [...podsToAsk(options.watched)].values();
     const ask = async (): Promise<void> => {
       for (const [key, pod] of asked) {
@@ -54,7 +54,7 @@ export async function pollWorkers(options: WorkerPollOptions, signal: AbortSigna
       }
     };
     await Promise.all(Array.from({ length: concurrency }, ask));
-    await sleep(clock, Math.max(0, startedAtMs + roundMs - clock.monotonicMs()), signal);
+    await sleep(clock, Math.max(0, startedAtMs + roundMs - clock.now()), signal);
   }
 }
 

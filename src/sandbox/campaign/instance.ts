@@ -69,8 +69,18 @@ export class CampaignInstance {
     return this.#resources.get(name)?.resource;
   }
 
+  /** A person removes the resource, and its records with it; links to it lead nowhere. */
+  dropResource(name: string): void {
+    this.#entry(name);
+    this.#resources.delete(name);
+  }
+
+  /** A field that is gone, or comes back as another type, loses its values in every record. */
   changeFields(name: string, fields: readonly Field[]): void {
     const entry = this.#entry(name);
+    for (const { name: field, type } of entry.resource.fields) {
+      if (!fields.some((one) => one.name === field && one.type === type)) entry.store.forget(field);
+    }
     entry.resource = { ...entry.resource, fields };
   }
 

@@ -55,6 +55,15 @@ export class RecordStore {
     return this.#put({ ...record, lastModified: now, values });
   }
 
+  /** Empties a field that is no key in every record. */
+  forget(field: string): void {
+    for (const record of this.#records.values()) {
+      if (!(field in record.values)) continue;
+      const { [field]: _, ...values } = record.values;
+      this.#records.set(record.id, { ...record, values });
+    }
+  }
+
   delete(record: CampaignRecord): void {
     this.#unindex(record);
     this.#records.delete(record.id);

@@ -9,6 +9,7 @@ type CampaignControl = Pick<
   SandboxControl,
   | "resources"
   | "addResource"
+  | "dropResource"
   | "setField"
   | "dropField"
   | "records"
@@ -38,6 +39,11 @@ export function campaignControl({ instance }: SandboxWorld): CampaignControl {
       if (instance.resource(resource.name) !== undefined)
         throw new ControlError(`resource "${resource.name}" exists already`);
       instance.addResource(resource);
+    },
+    dropResource: async ({ resource }) => {
+      if (!known(resource).name.startsWith("cus"))
+        throw new ControlError(`"${resource}" is one of Campaign's own resources and cannot be dropped`);
+      instance.dropResource(resource);
     },
     setField: async ({ resource, field }) => {
       const others = known(resource).fields.filter((one) => one.name !== field.name);

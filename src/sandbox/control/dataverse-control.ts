@@ -3,7 +3,7 @@ import { readCell } from "../dataverse/cells.ts";
 import { DataverseRefusal } from "../dataverse/errors.ts";
 import type { Organization } from "../dataverse/organization.ts";
 import { noRows } from "../dataverse/row-source.ts";
-import { type Cells, type CellValue, type Column, isLookup, type Table } from "../dataverse/schema.ts";
+import { type Cells, type CellValue, type Choice, type Column, isLookup, type Table } from "../dataverse/schema.ts";
 import { systemColumns } from "../dataverse/standard-tables.ts";
 import type { Row } from "../dataverse/table-store.ts";
 import {
@@ -20,6 +20,9 @@ type DataverseControl = Pick<
   SandboxControl,
   | "tables"
   | "addTable"
+  | "dropTable"
+  | "setOption"
+  | "dropOption"
   | "setColumn"
   | "dropColumn"
   | "setChangeTracking"
@@ -38,6 +41,8 @@ type DataverseControl = Pick<
   | "setClock"
 >;
 
+const standardTables = ["systemuser", "account", "contact"];
+
 export function dataverseControl({ organization, protection, clock }: SandboxWorld): DataverseControl {
   const known = (name: string): Table => {
     const table = organization.table(name);
@@ -48,6 +53,15 @@ export function dataverseControl({ organization, protection, clock }: SandboxWor
   return {
     tables: async () => organization.tables(),
     addTable: async ({ table }) => addTable(organization, table),
+    dropTable: async ({ table }) => dropTable(organization, known(table)),
+    setOption: async ({ table, column, option }) => {
+      changeOptions(organization, known(table), column, (options) => {
+        const at = options.findIndex((one) => one.value === option.value);
+        return at < 0 ? [...options, option] : options.with(at, option);
+      });
+    },
+    dropOption: async ({ table, column, value }) =>
+      changeOptions(organization, known(table), column, (options) => options.filter((one) => one.value !== value)),
     setColumn: async ({ table, column, expireTokens }) => {
       const { columns } = known(table);
       const others = columns.filter((one) => one.name !== column.name);
@@ -131,6 +145,23 @@ function addTable(organization: Organization, table: Table): void {
     ? []
     : [{ name: table.primaryId, type: "Uniqueidentifier" }];
   organization.addTable({ ...table, columns: [...id, ...system, ...table.columns] }, noRows);
+}
+
+function dropTable(organization: Organization, { name }: Table): void {
+  if (standardTables.includes(name)) throw new ControlError(`"${name}" is a standard table and cannot be dropped`);
+  organization.dropTable(name);
+}
+
+function changeOptions(
+  organization: Organization,
+  table: Table,
+  name: string,
+  change: (options: readonly Choice[]) => readonly Choice[],
+): void {
+  const { options } = columnOf(table, table.columns, name);
+  if (options === undefined) throw new ControlError(`"${table.name}.${name}" has no options`);
+  const columns = table.columns.map((one) => (one.name === name ? { ...one, options: change(options) } : one));
+  organization.changeTable(table.name, { columns });
 }
 
 async function* rows(organization: Organization, table: Table): AsyncIterable<ControlRow> {

@@ -3,7 +3,7 @@ import type { Field, Resource } from "../campaign/schema.ts";
 import type { WriteEntry } from "../campaign/write-log.ts";
 import type { TrafficCounters } from "../counters.ts";
 import type { ChurnSettings } from "../dataverse/page-churn.ts";
-import type { Cells, Column, Table } from "../dataverse/schema.ts";
+import type { Cells, Choice, Column, Table } from "../dataverse/schema.ts";
 import type { ProtectionSettings } from "../dataverse/service-protection.ts";
 import type { FaultRule, GateState, Side } from "../faults.ts";
 
@@ -74,10 +74,23 @@ export interface SandboxControl {
   // Dataverse
   tables(): Promise<readonly Table[]>;
   addTable(input: { table: Table }): Promise<void>;
-  /** Drops what is there under this name before it adds. Tokens of the table stay valid unless `expireTokens`. */
+  /** A table that a person made; the standard ones stay. Its rows are gone for good. */
+  dropTable(input: { table: string }): Promise<void>;
+  /**
+   * Adds a column, empty, or changes one: of the same type (label, length, options) it keeps its values; of another it
+   * is dropped and made again, empty. Delta tokens of the table stay valid unless `expireTokens`.
+   */
   setColumn(input: { table: string; column: Column; expireTokens?: boolean }): Promise<void>;
-  /** `expireTokens` is true when left out: delta links that select the column could not be served anyway. */
+  /** Relabels an option of a choice column, or adds it. Rows do not count as changed. */
+  setOption(input: { table: string; column: string; option: Choice }): Promise<void>;
+  /** Rows that hold the option keep its number, which has no label from now on. */
+  dropOption(input: { table: string; column: string; value: number }): Promise<void>;
+  /**
+   * Its values are lost: `setColumn` brings it back empty; its alternate keys go with it. Rows do not count as changed.
+   * `expireTokens` is true when left out: delta links that select the column could not be served anyway.
+   */
   dropColumn(input: { table: string; column: string; expireTokens?: boolean }): Promise<void>;
+  /** While it is off, tracked reads and delta links are refused; delta links from before are good again afterwards. */
   setChangeTracking(input: { table: string; enabled: boolean }): Promise<void>;
   setAlternateKeys(input: { table: string; keys: readonly (readonly string[])[] }): Promise<void>;
   rows(input: { table: string }): AsyncIterable<ControlRow>;
@@ -103,7 +116,14 @@ export interface SandboxControl {
   // Campaign
   resources(): Promise<readonly Resource[]>;
   addResource(input: { resource: Resource }): Promise<void>;
+  /** A custom resource, with its records. */
+  dropResource(input: { resource: string }): Promise<void>;
+  /**
+   * Adds a field, empty, or changes one: of the same type (label, values of an enumeration, dataPolicy) it keeps its
+   * values; of another it is dropped and made again, empty.
+   */
   setField(input: { resource: string; field: Field }): Promise<void>;
+  /** Its values are lost: `setField` brings it back empty. An identification key cannot be dropped. */
   dropField(input: { resource: string; field: string }): Promise<void>;
   records(input: { resource: string }): AsyncIterable<ControlRecord>;
   /** Every record with this value of the resource's first identification key. */

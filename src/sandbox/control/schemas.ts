@@ -16,7 +16,7 @@ const cell = Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Null
 const cells = Type.Record(Type.String(), cell);
 const values = Type.Record(Type.String(), Type.Unknown());
 const side = oneOf(["dataverse", "campaign"]);
-const choices = Type.Array(object({ value: Type.Integer(), label: Type.String() }));
+const choice = object({ value: Type.Integer(), label: Type.String() });
 const none = object({});
 
 const column = object({
@@ -24,7 +24,7 @@ const column = object({
   type: oneOf(columnTypes),
   label: optional(text),
   maxLength: optional(count),
-  options: optional(choices),
+  options: optional(Type.Array(choice)),
   dateTimeBehavior: optional(oneOf(["UserLocal", "DateOnly", "TimeZoneIndependent"])),
   dateTimeFormat: optional(oneOf(["DateOnly", "DateAndTime"])),
   targets: optional(texts),
@@ -81,6 +81,9 @@ const number = Type.Number({ minimum: 0 });
 export const inputSchemas: Readonly<Record<keyof SandboxControl, TSchema>> = {
   tables: none,
   addTable: object({ table }),
+  dropTable: object({ table: text }),
+  setOption: object({ table: text, column: text, option: choice }),
+  dropOption: object({ table: text, column: text, value: Type.Integer() }),
   setColumn: object({ table: text, column, expireTokens: optional(Type.Boolean()) }),
   dropColumn: object({ table: text, column: text, expireTokens: optional(Type.Boolean()) }),
   setChangeTracking: object({ table: text, enabled: Type.Boolean() }),
@@ -128,6 +131,7 @@ export const inputSchemas: Readonly<Record<keyof SandboxControl, TSchema>> = {
   }),
   resources: none,
   addResource: object({ resource }),
+  dropResource: object({ resource: text }),
   setField: object({ resource: text, field }),
   dropField: object({ resource: text, field: text }),
   records: object({ resource: text }),

@@ -25,6 +25,7 @@ import {
 const crm = "#Microsoft.Dynamics.CRM.";
 /** The order of DeletedMetadataFilters, by the kinds of items that the sandbox can lose. */
 const deletedKinds = [
+  ["Entity", "table"],
   ["Attribute", "column"],
   ["OptionSet", "options"],
 ] as const;

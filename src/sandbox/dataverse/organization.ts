@@ -55,6 +55,12 @@ export class Organization {
     this.schemaLog.record(undefined, schema);
   }
 
+  /** A person deletes the table, and its rows with it; links to it stay, and lead nowhere. */
+  dropTable(name: string): void {
+    this.schemaLog.recordDrop(this.#entry(name).schema);
+    this.#tables.delete(name);
+  }
+
   tables(): readonly Table[] {
     return [...this.#tables.values()].map((entry) => entry.schema);
   }
@@ -86,11 +92,17 @@ export class Organization {
     return this.#frozenCounts?.get(table) ?? this.store(table).count;
   }
 
-  /** Replaces a table's columns or switches. Rows stay as they are; a column that is gone is no longer shown. */
+  /**
+   * Replaces a table's columns or switches. A column that is gone, or comes back as another type, is a dropped one: its
+   * values are lost, and stay lost when it is made again. Rows do not count as changed by that.
+   */
   changeTable(table: string, change: Partial<Pick<Table, "columns" | "changeTracking" | "keys">>): void {
     const entry = this.#entry(table);
     const before = entry.schema;
     entry.schema = { ...before, ...change };
+    for (const { name, type } of before.columns) {
+      if (!entry.schema.columns.some((one) => one.name === name && one.type === type)) entry.store.forget(name);
+    }
     entry.keyIndexes.clear();
     this.schemaLog.record(before, entry.schema);
   }

@@ -40,6 +40,7 @@ export class SchemaLog {
     this.#version += 1;
     const { columns, keys, ...definition } = after;
     const { columns: oldColumns = [], keys: oldKeys = [], ...oldDefinition } = before ?? {};
+    this.#deletions = this.#deletions.filter(({ item }) => item !== `table ${after.name}`);
     if (before === undefined || !same(definition, oldDefinition))
       this.#changed.set(`table ${after.name}`, this.#version);
     this.#recordColumns(after.name, oldColumns, columns);
@@ -49,6 +50,12 @@ export class SchemaLog {
     for (const key of oldKeys.filter((one) => !keys.some((kept) => same(kept, one)))) {
       this.#delete(`key ${after.name}.${key.join("_")}`);
     }
+  }
+
+  /** A table that goes: "Entity" alone is told as deleted, its columns go without a word. */
+  recordDrop(table: Table): void {
+    this.#version += 1;
+    this.#delete(`table ${table.name}`);
   }
 
   /** Whether the item came or changed after a version. */

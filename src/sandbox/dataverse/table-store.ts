@@ -82,6 +82,8 @@ export class TableStore {
   #log: Change[] = [];
   #superseded = 0;
   #count: number;
+  /** Columns whose values of the source are gone. */
+  readonly #forgotten = new Set<string>();
   #journal: Journal | undefined;
 
   constructor(source: RowSource, clock: VersionClock, sourceTime: number) {
@@ -177,6 +179,14 @@ export class TableStore {
     }
   }
 
+  /** Empties a column in every row. Versions stay: dropping a column is no change of its rows. */
+  forget(column: string): void {
+    this.#forgotten.add(column);
+    for (const row of this.#rows.values()) {
+      if (column in row.cells) this.#rows.set(row.id, { ...row, cells: without(row.cells, column) });
+    }
+  }
+
   /** Live rows that are not as the source has them. */
   changedRows(): Iterable<Row> {
     return this.#rows.values();
@@ -221,6 +231,8 @@ export class TableStore {
   }
 
   #sourceRow(index: number): Row {
+    let cells = this.#source.cells(index);
+    for (const column of this.#forgotten) cells = without(cells, column);
     return {
       id: this.#source.id(index),
       position: index,
@@ -228,7 +240,7 @@ export class TableStore {
       bornVersion: 0,
       createdOn: this.#sourceTime,
       modifiedOn: this.#sourceTime,
-      cells: this.#source.cells(index),
+      cells,
     };
   }
 
@@ -259,4 +271,9 @@ export class TableStore {
     }
     return low;
   }
+}
+
+function without(cells: Cells, column: string): Cells {
+  const { [column]: _, ...kept } = cells;
+  return kept;
 }

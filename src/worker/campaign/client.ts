@@ -1,6 +1,6 @@
+import type { Clock } from "../../telemetry/clock.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import { isRecord, jsonOf } from "../http/answer.ts";
-import type { Clock } from "../http/clock.ts";
 import { Service, type ServiceOptions } from "../http/service.ts";
 import { CampaignError } from "../http/service-error.ts";
 import type { HttpResponse } from "../http/transport.ts";

@@ -1,6 +1,6 @@
+import type { Clock } from "../../telemetry/clock.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import { jsonOf } from "../http/answer.ts";
-import type { Clock } from "../http/clock.ts";
 import { abortedError, CampaignError } from "../http/service-error.ts";
 import { untilAborted } from "../http/until-aborted.ts";
 import type { CampaignKey, CampaignRecord } from "./interface.ts";

@@ -1,9 +1,9 @@
 import type { IngressMapping } from "../../api/integration-workflow.ts";
+import type { Clock } from "../../telemetry/clock.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import type { Campaign } from "../campaign/interface.ts";
 import type { Dataverse } from "../dataverse/interface.ts";
 import type { Plan } from "../flows/ingress/plan.ts";
-import type { Clock } from "../http/clock.ts";
 import type { Checkpoint, Queue } from "../queue/interface.ts";
 import type { Health } from "./health.ts";
 import type { EngineSettings } from "./settings.ts";
@@ -57,18 +57,4 @@ export function pauseOf(state: MappingState): { readonly reason: string; readonl
     reason: "RefusalWave",
     message: `Campaign refuses one record after the other: ${wave.wave}. The records stay queued, and one is tried again every minute`,
   };
-}
-
-/** Resolves after `delayMs`, or when the signal aborts; the caller looks at the signal. */
-export function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted || delayMs <= 0) return resolve();
-    const end = () => {
-      cancel();
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const cancel = clock.schedule(delayMs, end);
-    signal.addEventListener("abort", end, { once: true });
-  });
 }

@@ -1,14 +1,14 @@
 import type { WorkflowConfiguration } from "../../api/configuration.ts";
 import type { IngressMapping } from "../../api/integration-workflow.ts";
 import type { WorkerStatus } from "../../api/worker-contract.ts";
+import { type Clock, sleep } from "../../telemetry/clock.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import type { Campaign } from "../campaign/interface.ts";
 import type { Dataverse } from "../dataverse/interface.ts";
 import { mappingHash } from "../flows/ingress/plan.ts";
-import type { Clock } from "../http/clock.ts";
 import { StoreFullError, storeFullMessage } from "../queue/errors.ts";
 import type { Checkpoint, Queue } from "../queue/interface.ts";
-import { type EngineContext, type MappingState, sleep } from "./context.ts";
+import type { EngineContext, MappingState } from "./context.ts";
 import { FatalError, fatalOf } from "./fatal.ts";
 import { Health, observedCampaign, observedDataverse } from "./health.ts";
 import { Reader } from "./reader.ts";

@@ -1,6 +1,6 @@
+import type { Clock } from "../../telemetry/clock.ts";
 import type { Campaign } from "../campaign/interface.ts";
 import type { Dataverse } from "../dataverse/interface.ts";
-import type { Clock } from "../http/clock.ts";
 import { ServiceError, type ServiceName } from "../http/service-error.ts";
 
 interface ServiceHealth {

@@ -1,9 +1,10 @@
+import { sleep } from "../../telemetry/clock.ts";
 import type { TrackedPage, TrackedRecord } from "../dataverse/interface.ts";
 import { columnsOf, type Plan, planMapping } from "../flows/ingress/plan.ts";
 import { mapRow } from "../flows/ingress/record.ts";
 import { ServiceError } from "../http/service-error.ts";
 import type { Checkpoint, Incoming, PageCommit } from "../queue/interface.ts";
-import { type EngineContext, type MappingState, sleep } from "./context.ts";
+import type { EngineContext, MappingState } from "./context.ts";
 import { fatalOf } from "./fatal.ts";
 import { backoffMs } from "./health.ts";
 import { inferredLimit } from "./settings.ts";

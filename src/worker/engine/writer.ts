@@ -1,7 +1,8 @@
+import { sleep } from "../../telemetry/clock.ts";
 import { ServiceError } from "../http/service-error.ts";
 import { StoreFullError } from "../queue/errors.ts";
 import type { LeasedRecord, Settlement } from "../queue/interface.ts";
-import { type EngineContext, type MappingState, sleep } from "./context.ts";
+import type { EngineContext, MappingState } from "./context.ts";
 import { fatalOf } from "./fatal.ts";
 import { StubbornRefusals } from "./stubborn-refusals.ts";
 import { removedInCampaign, Turn, type TurnEnd } from "./turn.ts";

@@ -1,4 +1,4 @@
-import type { Clock } from "../http/clock.ts";
+import type { Clock } from "../../telemetry/clock.ts";
 import { Budget } from "./budget.ts";
 import { type Lane, Lanes } from "./lanes.ts";
 import type { GovernorLimits } from "./limits.ts";

@@ -1,5 +1,5 @@
+import type { Clock } from "../../telemetry/clock.ts";
 import type { Logger } from "../../telemetry/log.ts";
-import type { Clock } from "./clock.ts";
 import { abortedError, CredentialsError, type ServiceName, serviceError } from "./service-error.ts";
 import type { IssuedToken } from "./token-endpoint.ts";
 import { untilAborted } from "./until-aborted.ts";

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { type Clock, systemClock } from "../../telemetry/clock.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import { CampaignClient } from "../campaign/client.ts";
 import type { Campaign } from "../campaign/interface.ts";
@@ -7,7 +8,6 @@ import type { Dataverse } from "../dataverse/interface.ts";
 import { Governor, type GovernorState } from "../governor/governor.ts";
 import { campaignLimits, dataverseLimits } from "../governor/limits.ts";
 import { AccessTokens } from "./access-tokens.ts";
-import { type Clock, systemClock } from "./clock.ts";
 import { readCredentials, secretInWords } from "./credentials.ts";
 import { type CallMetrics, defaultCallTimeoutSeconds } from "./service.ts";
 import type { ServiceName } from "./service-error.ts";

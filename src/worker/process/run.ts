@@ -3,11 +3,11 @@ import { ConfigurationError, parseConfiguration, type WorkflowConfiguration } fr
 import type { IngressMapping } from "../../api/integration-workflow.ts";
 import { exitCodes, type WorkerStatus } from "../../api/worker-contract.ts";
 import type { ListenAddress } from "../../telemetry/address.ts";
+import { systemClock } from "../../telemetry/clock.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import { IngressEngine } from "../engine/engine.ts";
 import { FatalError, fatalOf } from "../engine/fatal.ts";
 import { type EngineSettings, engineSettings } from "../engine/settings.ts";
-import { systemClock } from "../http/clock.ts";
 import { type Connections, connect } from "../http/connect.ts";
 import { storeFullMessage } from "../queue/errors.ts";
 import type { Queue } from "../queue/interface.ts";

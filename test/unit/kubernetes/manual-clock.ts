@@ -1,11 +1,11 @@
-import type { Clock } from "../../../src/kubernetes/clock.ts";
+import type { DatedClock } from "../../../src/telemetry/clock.ts";
 
 /** A clock that stands still until a test moves it. */
-export class ManualClock implements Clock {
+export class ManualClock implements DatedClock {
   #nowMs = 0;
   readonly #timers = new Set<{ atMs: number; callback: () => void }>();
 
-  monotonicMs(): number {
+  now(): number {
     return this.#nowMs;
   }
 
@@ -13,7 +13,7 @@ export class ManualClock implements Clock {
     return new Date(Date.UTC(2026, 10, 21) + this.#nowMs);
   }
 
-  after(delayMs: number, callback: () => void): () => void {
+  schedule(delayMs: number, callback: () => void): () => void {
     const timer = { atMs: this.#nowMs + delayMs, callback };
     this.#timers.add(timer);
     return () => this.#timers.delete(timer);

@@ -1,5 +1,5 @@
 import { setImmediate as turn } from "node:timers/promises";
-import type { Clock } from "../../../../src/worker/http/clock.ts";
+import type { Clock } from "../../../../src/telemetry/clock.ts";
 
 /** Time that goes on only when it is told to. */
 export class TestClock implements Clock {

@@ -3,6 +3,8 @@
  * versions, delta links, deletions without a version, keys that are not unique, and calls that land after their caller
  * gave up.
  */
+
+import type { Clock } from "../../../../src/telemetry/clock.ts";
 import type { Campaign, CampaignFields, CampaignKey } from "../../../../src/worker/campaign/interface.ts";
 import type {
   Dataverse,
@@ -11,7 +13,6 @@ import type {
   TrackedRead,
   TrackedRecord,
 } from "../../../../src/worker/dataverse/interface.ts";
-import type { Clock } from "../../../../src/worker/http/clock.ts";
 import { CampaignError, DataverseError } from "../../../../src/worker/http/service-error.ts";
 
 /** What becomes of one call. */

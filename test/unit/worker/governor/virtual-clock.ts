@@ -1,4 +1,4 @@
-import type { Clock } from "../../../../src/worker/http/clock.ts";
+import type { Clock } from "../../../../src/telemetry/clock.ts";
 
 /** A clock that stands still until it is run: minutes of waiting pass in milliseconds. */
 export class VirtualClock implements Clock {
