@@ -7,6 +7,7 @@
  * counts are exact, and change in the same transaction as what they count. A resolved promise means: on disk.
  * Asynchronous, so that a database server fits behind it.
  */
+import type { StoredRecords } from "./stored-records.ts";
 
 /** Whose records the store holds. */
 export interface StoreOwner {
@@ -17,6 +18,13 @@ export interface StoreOwner {
 
 /** Why a table is read from its beginning. */
 export type SnapshotPurpose = "FirstLoad" | "Resync" | "Replay";
+
+/** How far the reading of a table has come. */
+export interface SnapshotProgress {
+  readonly readRecords: number;
+  /** How many records the table has, by a count that Dataverse makes once a day; absent when it did not tell. */
+  readonly estimatedRecords?: number;
+}
 
 /** Where the reading of one mapping stands. */
 export interface Checkpoint {
@@ -34,7 +42,12 @@ export interface Checkpoint {
     /** The next page of a round that is half read. */
     readonly nextLink?: string;
   };
-  readonly snapshot?: { readonly purpose: SnapshotPurpose; readonly nextLink?: string; readonly sweeping: boolean };
+  readonly snapshot?: {
+    readonly purpose: SnapshotPurpose;
+    readonly nextLink?: string;
+    readonly sweeping: boolean;
+    readonly progress?: SnapshotProgress;
+  };
   /** Only until everything that Campaign has at the first load is listed. */
   readonly listing?: { readonly nextLink?: string };
   readonly pause?: Pause;
@@ -175,12 +188,19 @@ export type Leave = "Begun" | "BegunBeside" | "Superseded" | "KeyBusy" | "KeyTak
 export interface MappingCounts {
   readonly pending: number;
   readonly dead: number;
+  /** Records that this workflow wrote and that are in Campaign as far as it knows. */
   readonly written: number;
+  /** Records that were read since the first load began, each as often as it was read. */
+  readonly totalRead: number;
+  /** Records that a call made, changed or removed in Campaign since the first load began. */
+  readonly totalWritten: number;
   /** Milliseconds since 1970; absent: nothing was written yet. */
   readonly lastWrittenAt?: number;
 }
 
 export interface Queue {
+  /** Single records, for whoever asks after one. */
+  readonly records: StoredRecords;
   /**
    * Records the owner at the first call; afterwards only the same one passes (a workflow's uid may change).
    * @throws StoreError `StoreBelongsToAnother`

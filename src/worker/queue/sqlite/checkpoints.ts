@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
-import type { Checkpoint, SnapshotPurpose } from "../interface.ts";
+import type { Checkpoint, SnapshotProgress, SnapshotPurpose } from "../interface.ts";
 
 const columns = [
   "mapping",
@@ -12,6 +12,8 @@ const columns = [
   "snapshot_purpose",
   "snapshot_next",
   "snapshot_sweeping",
+  "snapshot_read",
+  "snapshot_estimate",
   "listing",
   "listing_next",
   "pause_reason",
@@ -54,6 +56,8 @@ export class Checkpoints {
       snapshot?.purpose ?? null,
       snapshot?.nextLink ?? null,
       snapshot?.sweeping ? 1 : 0,
+      snapshot?.progress?.readRecords ?? null,
+      snapshot?.progress?.estimatedRecords ?? null,
       listing === undefined ? 0 : 1,
       listing?.nextLink ?? null,
       pause?.reason ?? null,
@@ -88,6 +92,7 @@ function checkpointOf(row: Row): Checkpoint {
             purpose: purpose as SnapshotPurpose, // Written by put() alone.
             sweeping: row["snapshot_sweeping"] === 1,
             ...next(snapshotNext),
+            ...progressOf(row),
           },
         }),
     ...(row["listing"] === 1 ? { listing: next(listingNext) } : {}),
@@ -102,6 +107,11 @@ function checkpointOf(row: Row): Checkpoint {
           },
         }),
   };
+}
+
+function progressOf({ snapshot_read: read, snapshot_estimate: estimate }: Row): { progress?: SnapshotProgress } {
+  if (typeof read !== "number") return {};
+  return { progress: { readRecords: read, ...(typeof estimate === "number" ? { estimatedRecords: estimate } : {}) } };
 }
 
 function next(nextLink: string | undefined): { nextLink?: string } {

@@ -26,6 +26,7 @@ export class Intake {
   readonly #written;
   readonly #dead;
   readonly #counts;
+  readonly #countRead;
   readonly #insert;
   readonly #replace;
   readonly #stamp;
@@ -56,6 +57,7 @@ export class Intake {
     );
     this.#dead = reading("SELECT version, generation FROM dead WHERE mapping = ? AND id = ?");
     this.#counts = database.prepare("SELECT pending, dead, written FROM counters WHERE mapping = ?");
+    this.#countRead = database.prepare("UPDATE counters SET read = read + ? WHERE mapping = ?");
     this.#insert = database.prepare(
       `INSERT INTO pending (mapping, id, operation, version, target_key, payload, generation, held, inferred, replay,
          listed, first_read_at, ready_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -94,6 +96,7 @@ export class Intake {
     const ask = { written: counts?.["written"] !== 0, dead: counts?.["dead"] !== 0 };
     const { replay, stage } = page;
     const reading = { generation: page.checkpoint.generation, replay, stage, goesOn: page.release === undefined };
+    if (page.records.length > 0) this.#countRead.run(page.records.length, mapping);
     let taken = 0;
     for (const incoming of page.records) {
       const known = this.#knownOf(mapping, incoming.id, ask);

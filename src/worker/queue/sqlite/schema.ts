@@ -110,7 +110,7 @@ export const migrations: readonly string[] = [
   CREATE INDEX pending_due ON pending (mapping, ready_at, seq) WHERE held = 0 AND attempts = 0;
   CREATE INDEX pending_again ON pending (mapping, ready_at, seq) WHERE held = 0 AND attempts > 0;
   `,
-  [linkTables(), checkColumns(), redriveColumns()].join("\n"),
+  [linkTables(), checkColumns(), redriveColumns(), progressColumns()].join("\n"),
 ];
 
 /** What waits for another record. */
@@ -123,9 +123,20 @@ function checkColumns(): string {
   return "";
 }
 
-/** What a person asked to be tried again. */
+/** When a record was sent. In milliseconds since 1970; absent: by an older program, or never. */
 function redriveColumns(): string {
-  return "";
+  return "ALTER TABLE written ADD COLUMN written_at INTEGER;";
+}
+
+/** How far a mapping has come, and whose turn is before whose. */
+function progressColumns(): string {
+  return `
+  ALTER TABLE counters ADD COLUMN read INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE counters ADD COLUMN sent INTEGER NOT NULL DEFAULT 0;
+  -- Absent in a reading that an older program began.
+  ALTER TABLE checkpoint ADD COLUMN snapshot_read INTEGER;
+  ALTER TABLE checkpoint ADD COLUMN snapshot_estimate INTEGER;
+  `;
 }
 
 function counting(table: string): string {

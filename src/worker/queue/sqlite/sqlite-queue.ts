@@ -18,6 +18,7 @@ import { Checkpoints } from "./checkpoints.ts";
 import { heldUntil, Intake } from "./intake.ts";
 import { holds, Keys } from "./keys.ts";
 import { openDatabase, type StoreWait } from "./open.ts";
+import { SqliteRecords } from "./records.ts";
 import { StoreClock } from "./store-clock.ts";
 import { Transactions } from "./transactions.ts";
 import { Turns } from "./turns.ts";
@@ -46,6 +47,7 @@ export async function openSqliteQueue(options: SqliteQueueOptions, signal: Abort
 }
 
 class SqliteQueue implements Queue {
+  readonly records: SqliteRecords;
   readonly #database: DatabaseSync;
   /** For what people see, and for its retention. */
   readonly #wall: () => number;
@@ -72,6 +74,7 @@ class SqliteQueue implements Queue {
     this.#keys = new Keys(database);
     this.#intake = new Intake(database, this.#checkpoints, this.#keys);
     this.#turns = new Turns(database, this.#keys, (text) => this.fingerprint(text));
+    this.records = new SqliteRecords(database, this.#transactions, this.#clock);
     this.#counts = database.prepare("SELECT * FROM counters");
     this.#truncation = setInterval(() => this.#truncateLog(), truncateLogEveryMs);
     this.#truncation.unref();
@@ -219,6 +222,8 @@ class SqliteQueue implements Queue {
               pending: Number(row["pending"]),
               dead: Number(row["dead"]),
               written: Number(row["written"]),
+              totalRead: Number(row["read"]),
+              totalWritten: Number(row["sent"]),
               ...(row["last_written_at"] === null ? {} : { lastWrittenAt: Number(row["last_written_at"]) }),
             },
           ]),

@@ -58,11 +58,11 @@ export class Turns {
     this.#free = database.prepare("UPDATE pending SET token = NULL, begun = 0, ready_at = first_read_at WHERE seq = ?");
     this.#begin = database.prepare("UPDATE pending SET begun = 1, ready_at = ? WHERE seq = ?");
     this.#putWritten = database.prepare(
-      `INSERT INTO written (mapping, id, target_key, certainty, hash, version, generation, seen, departed)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO written (mapping, id, target_key, certainty, hash, version, generation, seen, departed, written_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET target_key = excluded.target_key, certainty = excluded.certainty, hash = excluded.hash,
          version = excluded.version, generation = excluded.generation, seen = max(seen, excluded.seen),
-         departed = excluded.departed`,
+         departed = excluded.departed, written_at = coalesce(excluded.written_at, written_at)`,
     );
     this.#dropWritten = database.prepare("DELETE FROM written WHERE mapping = ? AND id = ?");
     this.#depart = database.prepare(
@@ -83,7 +83,7 @@ export class Turns {
          reason = excluded.reason, message = excluded.message, refused_at = excluded.refused_at`,
     );
     this.#clearDead = database.prepare("DELETE FROM dead WHERE mapping = ? AND id = ?");
-    this.#sent = database.prepare("UPDATE counters SET last_written_at = ? WHERE mapping = ?");
+    this.#sent = database.prepare("UPDATE counters SET last_written_at = ?, sent = sent + 1 WHERE mapping = ?");
   }
 
   lease(mapping: string, limit: number, leaseMs: number, now: number): LeasedRecord[] {
@@ -143,7 +143,7 @@ export class Turns {
           this.#free.run(ticket.seq);
           return;
         }
-        this.#put(record, settlement.written);
+        this.#put(record, settlement.written, settlement.sent ? wallNow : null);
         if (settlement.sent) this.#sent.run(wallNow, mapping);
         break;
       case "Removed":
@@ -187,7 +187,7 @@ export class Turns {
     if (this.#mine.get(seq, token) !== undefined) this.#free.run(seq);
   }
 
-  #put({ mapping, id, generation }: LeasedRecord, written: WrittenRecord): void {
+  #put({ mapping, id, generation }: LeasedRecord, written: WrittenRecord, writtenAt: number | null = null): void {
     this.#putWritten.run(
       mapping,
       id,
@@ -198,6 +198,7 @@ export class Turns {
       written.generation,
       generation,
       lefts.indexOf(written.left),
+      writtenAt,
     );
   }
 
@@ -243,7 +244,7 @@ export class Turns {
   }
 }
 
-function writtenOf(id: string, row: Row): WrittenRecord {
+export function writtenOf(id: string, row: Row): WrittenRecord {
   const { target_key: targetKey, hash } = row;
   return {
     targetKey: typeof targetKey === "string" ? targetKey : id,
