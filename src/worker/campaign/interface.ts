@@ -14,6 +14,8 @@ export interface CampaignFieldMetadata {
   readonly values?: readonly string[];
   /** Only for a link: the resource it points at. */
   readonly target?: string;
+  /** What Campaign makes of a value before it stores it: `smartCase`, ... Source: metadata-mechanism.md */
+  readonly dataPolicy?: string;
 }
 
 export interface CampaignResourceMetadata {

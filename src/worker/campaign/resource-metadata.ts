@@ -12,7 +12,7 @@ export function parseResourceMetadata(resource: string, answer: unknown): Campai
   for (const [key, value] of Object.entries(content)) {
     if (!isRecord(value)) continue;
     const name = typeof value["apiName"] === "string" ? value["apiName"] : key;
-    const { type, resTarget: target } = value;
+    const { type, resTarget: target, dataPolicy } = value;
     const rawType = String(value["resType"] ?? type ?? "");
     const values = valuesOf(value["values"]);
     fields.set(name, {
@@ -21,6 +21,7 @@ export function parseResourceMetadata(resource: string, answer: unknown): Campai
       rawType,
       ...(values === undefined ? {} : { values }),
       ...(type === "link" && typeof target === "string" ? { target } : {}),
+      ...(typeof dataPolicy === "string" && dataPolicy !== "none" ? { dataPolicy } : {}),
     });
   }
   return { resource, fields };

@@ -1,12 +1,12 @@
 import type { Lane } from "../governor/lanes.ts";
-import { isRecord, jsonOf } from "../http/answer.ts";
+import { exactJsonOf, isRecord, jsonOf } from "../http/answer.ts";
 import { Service, type ServiceOptions } from "../http/service.ts";
 import { DataverseError, type ServiceErrorCode } from "../http/service-error.ts";
 import type { HttpResponse } from "../http/transport.ts";
 import type { Dataverse, ReadCursor, TableMetadata, TrackedPage, TrackedRead, TrackedRecord } from "./interface.ts";
 import { dataverseError, doesNotExist, isDeltaTokenExpired, refusalOf } from "./refusal.ts";
 import { castQueries, castsFor, definitionPath, definitionQuery, parseDefinition, withCast } from "./table-metadata.ts";
-import { noDeltaLink, parseRecord, parseTrackedPage } from "./tracked-page.ts";
+import { noDeltaLink, parseRecord, parseTrackedPage, schemaAnnotation } from "./tracked-page.ts";
 
 /** compose-http-requests-handle-errors.md, "HTTP headers" */
 const standardHeaders = {
@@ -66,7 +66,7 @@ export class DataverseClient implements Dataverse {
     const preferences = [
       "odata.track-changes",
       `odata.maxpagesize=${Math.min(read.pageSize, largestPage)}`,
-      ...annotations(metadata, read.columns, read.labels),
+      ...annotations(metadata, read.columns, read.labels, [schemaAnnotation]),
     ];
     const response = await this.#get(
       { operation, url: this.#pageUrl(read, operation), lane: laneOf(cursor), prefer: preferences.join(",") },
@@ -77,7 +77,7 @@ export class DataverseClient implements Dataverse {
       throw plainError("DeltaTokenExpired", message, response);
     }
     const body = okBody(response, operation, [metadata.table, metadata.entitySet, ...read.columns]);
-    const json = jsonOf(body);
+    const json = exactJsonOf(body);
     if (json === undefined && body.length > 0) throw badResponse(operation, "it is not JSON, or was cut short");
     const page = parseTrackedPage(json, metadata, cursor);
     if (page === noDeltaLink) throw plainError("ChangeTrackingOff", trackingOff(metadata.table), response);
@@ -98,7 +98,7 @@ export class DataverseClient implements Dataverse {
     const response = await this.#get({ operation, url, lane: "write", ...(prefer === "" ? {} : { prefer }) }, signal);
     // Any other 404 (the table is gone, the address is wrong) must not be taken for a row that was deleted.
     if (response.status === 404 && refusalOf(response).code === doesNotExist) return undefined;
-    const answer = jsonOf(okBody(response, operation, [metadata.table, metadata.entitySet, ...columns]));
+    const answer = exactJsonOf(okBody(response, operation, [metadata.table, metadata.entitySet, ...columns]));
     if (!isRecord(answer)) throw badResponse(operation, "it is no row");
     const { "@odata.context": _, ...row } = answer; // so that a row is the same whichever way it is read
     const record = parseRecord(row, metadata);
@@ -154,9 +154,14 @@ function selected(metadata: TableMetadata, columns: readonly string[]): string {
   return [...new Set([metadata.primaryId, ...properties, ...version])].join(",");
 }
 
-function annotations(metadata: TableMetadata, columns: readonly string[], labels: boolean): readonly string[] {
+function annotations(
+  metadata: TableMetadata,
+  columns: readonly string[],
+  labels: boolean,
+  others: readonly string[] = [],
+): readonly string[] {
   const lookups = columns.some((name) => metadata.columns.get(name)?.type === "Lookup");
-  const wanted = [...(labels ? [labelAnnotation] : []), ...(lookups ? [targetAnnotation] : [])];
+  const wanted = [...(labels ? [labelAnnotation] : []), ...(lookups ? [targetAnnotation] : []), ...others];
   return wanted.length === 0 ? [] : [`odata.include-annotations="${wanted.join(",")}"`];
 }
 

@@ -33,12 +33,18 @@ export interface ColumnMetadata {
   readonly dateTimeFormat?: "DateOnly" | "DateAndTime";
   /** Only for a lookup: the tables it may point at. */
   readonly targets?: readonly string[];
+  /** Only for a choice: its options, number → label in the user's language. */
+  readonly options?: Readonly<Record<string, string>>;
+  /** Another one under the same name is another column: the old one was dropped, with its values. */
+  readonly metadataId?: string;
 }
 
 export interface TableMetadata {
   readonly table: string;
   readonly entitySet: string;
   readonly primaryId: string;
+  /** Another one under the same name is another table. */
+  readonly metadataId?: string;
   readonly changeTracking: boolean;
   /** The table has the column `versionnumber`, which stands in where a row comes without an ETag. */
   readonly versionNumber?: boolean;
@@ -68,6 +74,8 @@ export interface TrackedPage {
   readonly nextLink?: string;
   /** The last page: changes from here on are read by this link. */
   readonly deltaLink?: string;
+  /** Of the organization's metadata as the page was read: another one means that something was published. */
+  readonly schemaVersion?: string;
 }
 
 export interface TrackedRead {

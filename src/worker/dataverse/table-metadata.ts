@@ -11,18 +11,26 @@ export const definitionQuery =
   "?$select=LogicalName,EntitySetName,PrimaryIdAttribute,ChangeTrackingEnabled" +
   "&$expand=Attributes($select=LogicalName,AttributeType,AttributeTypeName)";
 
+const optionSets = "?$select=LogicalName&$expand=OptionSet($select=Options),GlobalOptionSet($select=Options)";
+
 /** Properties of one kind of column need a cast to it, one request a kind. */
 export const castQueries = {
   DateTime: "/Attributes/Microsoft.Dynamics.CRM.DateTimeAttributeMetadata?$select=LogicalName,Format,DateTimeBehavior",
   Lookup: "/Attributes/Microsoft.Dynamics.CRM.LookupAttributeMetadata?$select=LogicalName,Targets",
+  Picklist: `/Attributes/Microsoft.Dynamics.CRM.PicklistAttributeMetadata${optionSets}`,
+  State: `/Attributes/Microsoft.Dynamics.CRM.StateAttributeMetadata${optionSets}`,
+  Status: `/Attributes/Microsoft.Dynamics.CRM.StatusAttributeMetadata${optionSets}`,
+  MultiSelectPicklist: `/Attributes/Microsoft.Dynamics.CRM.MultiSelectPicklistAttributeMetadata${optionSets}`,
 } as const;
+
+const casts = Object.keys(castQueries) as Cast[]; // Its keys are all there are.
 
 export type Cast = keyof typeof castQueries;
 
 /** The casts that these columns need. */
 export function castsFor(columns: Iterable<ColumnMetadata>): readonly Cast[] {
   const types = new Set([...columns].map((column) => column.type));
-  return (["DateTime", "Lookup"] as const).filter((cast) => types.has(cast));
+  return casts.filter((cast) => types.has(cast));
 }
 
 /** @returns undefined when the answer is no definition */
@@ -38,12 +46,14 @@ export function parseDefinition(answer: unknown, wanted: readonly string[]): Tab
     const attribute = all.get(name);
     if (attribute === undefined) continue;
     const type = columnType(attribute);
-    columns.set(name, { name, type, property: type === "Lookup" ? `_${name}_value` : name });
+    const property = type === "Lookup" ? `_${name}_value` : name;
+    columns.set(name, { name, type, property, ...metadataIdOf(attribute) });
   }
   return {
     table,
     entitySet,
     primaryId,
+    ...metadataIdOf(answer),
     changeTracking: changeTracking === true,
     versionNumber: all.has("versionnumber"),
     columns,
@@ -58,9 +68,37 @@ export function withCast(metadata: TableMetadata, cast: Cast, answer: unknown): 
     const name = String(attribute["LogicalName"]);
     const column = columns.get(name);
     if (column === undefined) continue;
-    columns.set(name, { ...column, ...(cast === "DateTime" ? dateTimeOf(attribute) : targetsOf(attribute)) });
+    columns.set(name, { ...column, ...castProperties(cast, attribute) });
   }
   return { ...metadata, columns };
+}
+
+/** It comes with every definition, selected or not. */
+function metadataIdOf({ MetadataId: id }: Record<string, unknown>): { metadataId?: string } {
+  return typeof id === "string" ? { metadataId: id.toLowerCase() } : {};
+}
+
+function castProperties(cast: Cast, attribute: Record<string, unknown>): Partial<ColumnMetadata> {
+  if (cast === "DateTime") return dateTimeOf(attribute);
+  return cast === "Lookup" ? targetsOf(attribute) : optionsOf(attribute);
+}
+
+/** An option set belongs to the column, or is a global one. */
+function optionsOf({ OptionSet: own, GlobalOptionSet: global }: Record<string, unknown>): Partial<ColumnMetadata> {
+  const sets = [own, global].flatMap((set) => (isRecord(set) && Array.isArray(set["Options"]) ? [set["Options"]] : []));
+  const [options] = sets;
+  if (options === undefined) return {};
+  const labels = options.filter(isRecord).flatMap((option) => {
+    const value = option["Value"];
+    return typeof value === "number" ? [[String(value), labelOf(option["Label"])] as const] : [];
+  });
+  return { options: Object.fromEntries(labels) };
+}
+
+function labelOf(label: unknown): string {
+  const localized = isRecord(label) ? label["UserLocalizedLabel"] : undefined;
+  const text = isRecord(localized) ? localized["Label"] : undefined;
+  return typeof text === "string" ? text : "";
 }
 
 function dateTimeOf(attribute: Record<string, unknown>): Partial<ColumnMetadata> {

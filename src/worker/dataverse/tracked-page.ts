@@ -1,6 +1,9 @@
 import { isRecord } from "../http/answer.ts";
 import type { DataverseRow, ReadCursor, TableMetadata, TrackedPage, TrackedRecord } from "./interface.ts";
 
+/** In a list's answer, the version of the organization's metadata (webapi/query, "Request annotations"). */
+export const schemaAnnotation = "Microsoft.Dynamics.CRM.globalmetadataversion";
+
 /**
  * Reads a page of tracked changes (use-change-tracking-synchronize-data-external-systems.md).
  * @returns what is wrong with the answer, as text without values, if it is not such a page
@@ -29,10 +32,12 @@ export function parseTrackedPage(answer: unknown, metadata: TableMetadata, curso
   }
   const nextLink = answer["@odata.nextLink"];
   const deltaLink = answer["@odata.deltaLink"];
-  if (typeof nextLink === "string") return { records, deletedIds, nextLink };
-  if (typeof deltaLink === "string") return { records, deletedIds, deltaLink };
+  const version = answer[`@${schemaAnnotation}`];
+  const page = { records, deletedIds, ...(typeof version === "string" ? { schemaVersion: version } : {}) };
+  if (typeof nextLink === "string") return { ...page, nextLink };
+  if (typeof deltaLink === "string") return { ...page, deltaLink };
   if (cursor.kind === "delta" && records.length + deletedIds.length === 0) {
-    return { records, deletedIds, deltaLink: cursor.link };
+    return { ...page, deltaLink: cursor.link };
   }
   return noDeltaLink;
 }

@@ -55,7 +55,7 @@ describe("a tracked read", () => {
         "odata-maxversion": "4.0",
         "if-none-match": "null",
         prefer:
-          'odata.track-changes,odata.maxpagesize=5000,odata.include-annotations="Microsoft.Dynamics.CRM.lookuplogicalname"',
+          'odata.track-changes,odata.maxpagesize=5000,odata.include-annotations="Microsoft.Dynamics.CRM.lookuplogicalname,Microsoft.Dynamics.CRM.globalmetadataversion"',
       },
     });
   });
@@ -72,6 +72,15 @@ describe("a tracked read", () => {
       deletedIds: ["2e451703-c686-e711-80e5-00155db19e6d"],
       deltaLink: "https://later",
     });
+  });
+
+  test("gives a number that a double does not hold as its own text, and any other as a number", async () => {
+    const numbers =
+      '"a":9007199254740993,"b":123456789012.12345678,"c":-9223372036854775808,"d":100.0000000000000000,"e":7';
+    const body = `{"value":[{"@odata.etag":"W/\\"1\\"","accountid":"${id}",${numbers}}],"@odata.deltaLink":"d"}`;
+    const { records } = await read((_, response) => response.end(body));
+    const exact = { a: "9007199254740993", b: "123456789012.12345678", c: "-9223372036854775808", d: 100, e: 7 };
+    expect(records[0]?.row).toMatchObject(exact);
   });
 
   test("follows a link exactly as it is, with the same preferences", async () => {

@@ -44,9 +44,12 @@ test("metadata tells types, what a row calls a lookup, targets and a date's beha
     primaryId: "contactid",
     changeTracking: true,
   });
-  expect([...metadata.columns.values()]).toEqual([
+  const guid = /^[0-9a-f]{8}-/;
+  expect(metadata.metadataId).toMatch(guid);
+  for (const { metadataId } of metadata.columns.values()) expect(metadataId).toMatch(guid);
+  expect([...metadata.columns.values()].map(({ metadataId: _, ...column }) => column)).toEqual([
     { name: "firstname", type: "String", property: "firstname" },
-    { name: "gendercode", type: "Picklist", property: "gendercode" },
+    { name: "gendercode", type: "Picklist", property: "gendercode", options: { 1: "Male", 2: "Female" } },
     {
       name: "birthdate",
       type: "DateTime",
@@ -88,6 +91,19 @@ describe("a table", () => {
     expect(await clients.dataverse.readRecord(metadata, changed ?? "", columns, true, never)).toEqual(
       round?.records[0],
     );
+  });
+
+  test("says on each page by which version of the organization's metadata it was read", async () => {
+    const versions = async () =>
+      new Set((await readRound(await contact(), { kind: "snapshot" })).map(({ schemaVersion }) => schemaVersion));
+    const before = await versions();
+    expect(before.size).toBe(1);
+    expect(before).not.toContain(undefined);
+    expect(await versions()).toEqual(before);
+    await sandbox.control.setColumn({ table: "account", column: { name: "cr1_stamp", type: "String" } });
+    const after = await versions();
+    expect(after.size).toBe(1);
+    expect(after).not.toEqual(before);
   });
 
   test("whose tokens were expired asks for everything again", async () => {
