@@ -232,7 +232,10 @@ export interface Queue {
    */
   sweep(mapping: string, generation: number, remove: boolean, limit: number): Promise<number>;
 
-  /** The oldest records that are due, for `leaseMs`: those that were never tried, then the others, of which one goes along. */
+  /**
+   * The oldest records that are due, for `leaseMs`: those that changed, then those that were read with their whole table,
+   * then those that were tried before. Of each kind one goes along whenever the limit allows.
+   */
   lease(mapping: string, limit: number, leaseMs: number): Promise<readonly LeasedRecord[]>;
   /**
    * To be called before each writing call to Campaign: records that the outcome is unknown from now on, and renews the

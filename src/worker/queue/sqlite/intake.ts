@@ -60,11 +60,11 @@ export class Intake {
     this.#countRead = database.prepare("UPDATE counters SET read = read + ? WHERE mapping = ?");
     this.#insert = database.prepare(
       `INSERT INTO pending (mapping, id, operation, version, target_key, payload, generation, held, inferred, replay,
-         listed, first_read_at, ready_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         listed, bulk, first_read_at, ready_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     this.#replace = database.prepare(
       `UPDATE pending SET operation = ?, version = ?, target_key = ?, payload = ?, generation = ?, held = ?,
-         inferred = ?, replay = max(replay, ?), listed = min(listed, ?), revision = revision + 1 WHERE seq = ?`,
+         inferred = ?, replay = max(replay, ?), listed = min(listed, ?), bulk = min(bulk, ?), revision = revision + 1 WHERE seq = ?`,
     );
     this.#stamp = database.prepare(
       `UPDATE pending SET generation = ?, revision = revision + (replay < ?), replay = max(replay, ?) WHERE seq = ?`,
@@ -170,11 +170,12 @@ export class Intake {
     const inferred = operation; // The source has it still: that it is to go is our conclusion.
     const replay = page.replay ? 1 : 0;
     const listed = page.listed ? 1 : 0;
+    const bulk = page.stage === "Snapshot" ? 1 : 0;
     const version = row.version ?? null;
     const key = content?.targetKey ?? null;
     const payload = content?.payload ?? null;
     if (known.seq !== undefined) {
-      this.#replace.run(operation, version, key, payload, generation, held, inferred, replay, listed, known.seq);
+      this.#replace.run(operation, version, key, payload, generation, held, inferred, replay, listed, bulk, known.seq);
       return;
     }
     const { id } = incoming;
@@ -190,6 +191,7 @@ export class Intake {
       inferred,
       replay,
       listed,
+      bulk,
       now,
       now,
     );

@@ -136,6 +136,10 @@ function progressColumns(): string {
   -- Absent in a reading that an older program began.
   ALTER TABLE checkpoint ADD COLUMN snapshot_read INTEGER;
   ALTER TABLE checkpoint ADD COLUMN snapshot_estimate INTEGER;
+  -- Read with its whole table: what changed since has its turn first.
+  ALTER TABLE pending ADD COLUMN bulk INTEGER NOT NULL DEFAULT 0;
+  DROP INDEX pending_due;
+  CREATE INDEX pending_due ON pending (mapping, bulk, ready_at, seq) WHERE held = 0 AND attempts = 0;
   `;
 }
 

@@ -18,7 +18,8 @@ const lefts = [false, "Filter", "Key"] as const satisfies WrittenRecord["left"][
 export class Turns {
   readonly #fingerprint: (text: string) => string;
   readonly #keys: Keys;
-  readonly #leaseNew;
+  readonly #leaseChanged;
+  readonly #leaseBulk;
   readonly #leaseAgain;
   readonly #written;
   readonly #listed;
@@ -49,7 +50,8 @@ export class Turns {
       statement.setReadBigInts(true); // Row versions have 64 bits.
       return statement;
     };
-    this.#leaseNew = leasing("attempts = 0");
+    this.#leaseChanged = leasing("attempts = 0 AND bulk = 0");
+    this.#leaseBulk = leasing("attempts = 0 AND bulk = 1");
     this.#leaseAgain = leasing("attempts > 0");
     this.#written = database.prepare(`SELECT *, ${holds} AS holds FROM written WHERE mapping = ? AND id = ?`);
     this.#written.setReadBigInts(true);
@@ -95,10 +97,14 @@ export class Turns {
             .all(now + leaseMs, token, mapping, now, most)
             .map((row) => this.#leased(mapping, row))
             .sort((a, b) => a.ticket.seq - b.ticket.seq);
-    // What is tried again stands behind what is new, but for one place: endless new work does not shut it out.
-    const kept = limit > 1 ? take(this.#leaseAgain, 1) : [];
-    const fresh = take(this.#leaseNew, limit - kept.length);
-    return [...fresh, ...kept, ...take(this.#leaseAgain, limit - kept.length - fresh.length)];
+    // What changed is before what was read with its whole table, and that before what is tried again. But for one place
+    // each: endless work of one kind does not shut the others out.
+    const again = limit > 1 ? take(this.#leaseAgain, 1) : [];
+    const bulk = limit > 2 ? take(this.#leaseBulk, 1) : [];
+    const leased = take(this.#leaseChanged, limit - again.length - bulk.length);
+    leased.push(...bulk, ...take(this.#leaseBulk, limit - leased.length - again.length - bulk.length));
+    leased.push(...again, ...take(this.#leaseAgain, limit - leased.length - again.length));
+    return leased;
   }
 
   begin(record: LeasedRecord, written: WrittenRecord, leaseMs: number, now: number): Leave {
