@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
+import { plainDecimal } from "../decimal.ts";
 
 /** How the clients take answers apart. Nothing here throws, for a parser's own error message would quote the answer. */
 
@@ -9,6 +10,26 @@ export function jsonOf(body: Buffer): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** `[:,[]` and sixteen digits: from there on a double may not hold a number exactly. */
+const longNumber = /[:,[]\s*-?\d[\d.]{15}/;
+
+/** As `jsonOf`, but a number that a double does not hold exactly is its own text: `9007199254740993`, `0.12345678901234567`. */
+export function exactJsonOf(body: Buffer): unknown {
+  const text = textOf(body);
+  if (!longNumber.test(text)) return jsonOf(body); // Looking at every value makes the parser several times slower.
+  try {
+    return JSON.parse(text, exactly);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Node gives a primitive's own text as the third argument; the types of the language do not know it yet. */
+function exactly(_name: string, value: unknown, context?: { readonly source?: string }): unknown {
+  if (typeof value !== "number" || context?.source === undefined) return value;
+  return plainDecimal(context.source) === plainDecimal(String(value)) ? value : context.source;
 }
 
 /** Dataverse puts a byte order mark before some answers (retrieve-entity-using-web-api.md). */

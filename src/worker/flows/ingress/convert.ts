@@ -3,9 +3,13 @@
  *
  * Boolean, Integer, Decimal, Double, String, DateTime and Date are converted between each other where nothing is lost;
  * other types are written as text. Source: d365-acs-notices-and-recommendations.md, "Integration Guardrails".
+ *
+ * A number as a text has all its digits and no exponent; as a number it is the nearest that Campaign's double holds.
  */
 import type { CampaignFieldType } from "../../campaign/interface.ts";
 import type { ColumnMetadata } from "../../dataverse/interface.ts";
+import { plainDecimal } from "../../decimal.ts";
+import { type CalendarTime, instantText, timeOf } from "./time.ts";
 
 /** A value as it goes into a request's body. */
 export type FieldValue = string | number | boolean | null;
@@ -16,8 +20,7 @@ export type SourceValue =
   | { readonly kind: "Boolean"; readonly value: boolean }
   | { readonly kind: "Number"; readonly value: number }
   | { readonly kind: "Text"; readonly value: string }
-  /** A point in time; `time` as the service wrote it, in UTC or without a zone. */
-  | { readonly kind: "Time"; readonly date: string; readonly time: string | undefined };
+  | ({ readonly kind: "Time" } & CalendarTime);
 
 /** `undefined`: the value cannot be converted without loss. */
 export function convert(source: SourceValue, type: CampaignFieldType): FieldValue | undefined {
@@ -33,7 +36,7 @@ export function convert(source: SourceValue, type: CampaignFieldType): FieldValu
       return toTime(source)?.date;
     case "datetime": {
       const time = toTime(source);
-      return time === undefined ? undefined : `${time.date}T${time.time ?? "00:00:00Z"}`;
+      return time === undefined ? undefined : instantText(time);
     }
     case "string":
     case "link":
@@ -78,7 +81,7 @@ export function readValue(
     case "Lookup":
       return byLabel ? textSource(label) : textSource(raw);
     case "DateTime":
-      return typeof raw === "string" ? timeOf(raw, column) : undefined;
+      return typeof raw === "string" ? timeSource(raw, column.dateTimeBehavior) : undefined;
     case "String":
     case "Memo":
     case "Uniqueidentifier":
@@ -94,34 +97,16 @@ export function textSource(raw: unknown): SourceValue | undefined {
   return raw === undefined || raw === null ? undefined : { kind: "Text", value: JSON.stringify(raw) };
 }
 
-const numberPattern = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
-
 function numberOf(raw: unknown): SourceValue | undefined {
-  if (typeof raw === "number" && Number.isFinite(raw)) return { kind: "Number", value: raw };
-  // Whole numbers beyond what a double holds exactly may come as text.
-  return typeof raw === "string" && numberPattern.test(raw) ? { kind: "Text", value: raw } : undefined;
+  if (typeof raw === "number") return Number.isFinite(raw) ? { kind: "Number", value: raw } : undefined;
+  // A number that a double does not hold exactly comes as text.
+  const plain = typeof raw === "string" ? plainDecimal(raw) : undefined;
+  return plain === undefined ? undefined : { kind: "Text", value: plain };
 }
 
-/** `2026-11-21`, `2026-11-21T10:00:00Z`, `2026-11-21 10:00:00.000+02:00` */
-const timePattern = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)\s*(Z|[+-]\d{2}:?\d{2})?)?$/i;
-
-/**
- * UserLocal is an instant, in UTC on the wire. DateOnly and TimeZoneIndependent mean the digits that are written, in no
- * zone. Source: behavior-format-date-time-attribute.md
- */
-function timeOf(raw: string, { dateTimeBehavior }: Pick<ColumnMetadata, "dateTimeBehavior">): SourceValue | undefined {
-  const match = timePattern.exec(raw);
-  const [, date, time, zone] = match ?? [];
-  if (date === undefined || Number.isNaN(Date.parse(`${date}T00:00:00Z`))) return undefined;
-  if (dateTimeBehavior === "DateOnly" || time === undefined) return { kind: "Time", date, time: undefined };
-  const seconds = time.length === 5 ? `${time}:00` : time;
-  if (zone === undefined || zone.toUpperCase() === "Z" || dateTimeBehavior === "TimeZoneIndependent") {
-    return Number.isNaN(Date.parse(`${date}T${seconds}Z`)) ? undefined : { kind: "Time", date, time: `${seconds}Z` };
-  }
-  const instant = new Date(`${date}T${seconds}${zone.includes(":") ? zone : `${zone.slice(0, 3)}:${zone.slice(3)}`}`);
-  if (Number.isNaN(instant.getTime())) return undefined;
-  const [utcDate, utcTime] = instant.toISOString().split("T");
-  return { kind: "Time", date: utcDate ?? date, time: utcTime };
+function timeSource(raw: string, behavior: ColumnMetadata["dateTimeBehavior"]): SourceValue | undefined {
+  const time = timeOf(raw, behavior);
+  return time === undefined ? undefined : { kind: "Time", ...time };
 }
 
 function toBoolean(source: SourceValue): boolean | undefined {
@@ -131,14 +116,21 @@ function toBoolean(source: SourceValue): boolean | undefined {
     case "Number":
       return source.value === 0 ? false : source.value === 1 ? true : undefined;
     case "Text":
-      if (/^(?:true|1)$/i.test(source.value)) return true;
-      return /^(?:false|0)$/i.test(source.value) ? false : undefined;
+      return truthOf(source.value);
     default:
       return undefined;
   }
 }
 
+/** `undefined`: neither. */
+export function truthOf(text: string): boolean | undefined {
+  if (/^\s*(?:true|1)\s*$/i.test(text)) return true;
+  return /^\s*(?:false|0)\s*$/i.test(text) ? false : undefined;
+}
+
 function toInteger(source: SourceValue): number | undefined {
+  // By its digits: a text's fraction may be too small for a double to show.
+  if (source.kind === "Text" && plainDecimal(source.value.trim())?.includes(".")) return undefined;
   const number = toNumber(source);
   return number !== undefined && Number.isSafeInteger(number) ? number : undefined;
 }
@@ -150,20 +142,32 @@ function toNumber(source: SourceValue): number | undefined {
     case "Number":
       return source.value;
     case "Text": {
-      const number = numberPattern.test(source.value.trim()) ? Number(source.value) : Number.NaN;
-      return Number.isFinite(number) ? number : undefined;
+      const plain = plainDecimal(source.value.trim());
+      return plain === undefined ? undefined : Number(plain);
     }
     default:
       return undefined;
   }
 }
 
-function toTime(source: SourceValue): { date: string; time: string | undefined } | undefined {
-  const time = source.kind === "Text" ? timeOf(source.value.trim(), {}) : source;
+function toTime(source: SourceValue): CalendarTime | undefined {
+  const time = source.kind === "Text" ? timeSource(source.value.trim(), undefined) : source;
   return time?.kind === "Time" ? time : undefined;
 }
 
 function textOf(source: Exclude<SourceValue, { kind: "Empty" }>): string {
-  if (source.kind !== "Time") return String(source.value);
-  return source.time === undefined ? source.date : `${source.date}T${source.time}`;
+  switch (source.kind) {
+    case "Time":
+      return source.time === undefined ? source.date : instantText(source);
+    case "Number":
+      return numberText(source.value);
+    default:
+      return String(source.value);
+  }
+}
+
+/** Finite numbers only. */
+export function numberText(number: number): string {
+  const text = String(number);
+  return plainDecimal(text) ?? text;
 }
