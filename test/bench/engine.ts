@@ -67,6 +67,7 @@ const instantDataverse: Dataverse = {
     const next = from + page.length;
     return { records: page, deletedIds: [], ...(next < records ? { nextLink: String(next) } : { deltaLink: "d" }) };
   },
+  estimatedRecords: async () => records,
   readRecord: async () => undefined,
 };
 

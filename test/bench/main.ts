@@ -4,6 +4,7 @@ import { engineAlone } from "./engine.ts";
 import { queueAlone } from "./queue.ts";
 import type { Bench } from "./table.ts";
 import { printTable } from "./table.ts";
+import { twoMillion } from "./two-million/main.ts";
 
 const contactsOfAdventureWorks = 18_484;
 
@@ -12,6 +13,7 @@ const benches: Readonly<Record<string, Bench>> = {
   engine: engineAlone,
   "end-to-end": () => endToEnd(contactsOfAdventureWorks),
   "end-to-end-200000": () => endToEnd(200_000),
+  "two-million": twoMillion,
 };
 
 const asked = process.argv.slice(2);

@@ -85,6 +85,18 @@ export class DataverseClient implements Dataverse {
     return page;
   }
 
+  /** Source: webapi/query/count-rows.md, RetrieveTotalRecordCount: "a snapshot within the past 24 hours". */
+  async estimatedRecords(table: string, signal: AbortSignal): Promise<number | undefined> {
+    const operation = `the number of rows of ${table}`;
+    const url = `${this.#root}RetrieveTotalRecordCount(EntityNames=@names)?@names=${encodeURIComponent(`['${table}']`)}`;
+    const response = await this.#get({ operation, url, lane: "control" }, signal);
+    const answer = jsonOf(okBody(response, operation, [table]));
+    const counts = isRecord(answer) ? answer["EntityRecordCountCollection"] : undefined;
+    const values = isRecord(counts) ? counts["Values"] : undefined;
+    const records: unknown = Array.isArray(values) ? values[0] : undefined;
+    return typeof records === "number" && Number.isSafeInteger(records) && records >= 0 ? records : undefined;
+  }
+
   async readRecord(
     metadata: TableMetadata,
     id: string,

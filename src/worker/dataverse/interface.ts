@@ -96,6 +96,8 @@ export interface Dataverse {
   tableMetadata(table: string, columns: readonly string[], signal: AbortSignal): Promise<TableMetadata>;
   /** @throws DataverseError with code `DeltaTokenExpired` when a delta link is no longer honoured */
   readTracked(read: TrackedRead, signal: AbortSignal): Promise<TrackedPage>;
+  /** How many records a table has, by a count of the last 24 hours; undefined when Dataverse does not tell. */
+  estimatedRecords(table: string, signal: AbortSignal): Promise<number | undefined>;
   /** One record as it is now, or undefined when there is none. */
   readRecord(
     metadata: TableMetadata,

@@ -91,6 +91,8 @@ export function observedDataverse(dataverse: Dataverse, health: Health): Dataver
     whoAmI: (...args) => observe(() => dataverse.whoAmI(...args)),
     tableMetadata: (...args) => observe(() => dataverse.tableMetadata(...args)),
     readTracked: (...args) => observe(() => dataverse.readTracked(...args)),
+    // What is asked out of curiosity is no sign of health: an organisation may not know the question.
+    estimatedRecords: (...args) => dataverse.estimatedRecords(...args),
     readRecord: (...args) => observe(() => dataverse.readRecord(...args)),
   };
 }

@@ -175,3 +175,8 @@ describe("what the network does", () => {
     await expect(clients.dataverse.whoAmI(never)).resolves.toHaveProperty("userId");
   });
 });
+
+test("the number of a table's records is the one that Dataverse last counted; of an unknown table it is refused", async () => {
+  expect(await clients.dataverse.estimatedRecords("contact", never)).toBe(250);
+  await expect(clients.dataverse.estimatedRecords("nosuch", never)).rejects.toMatchObject({ outcome: "Refused" });
+});

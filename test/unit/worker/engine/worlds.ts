@@ -159,6 +159,7 @@ export class SourceWorld {
       whoAmI: () => call("whoAmI", () => ({ organizationId: "org", userId: "user" })),
       tableMetadata: () => call("tableMetadata", () => metadata),
       readTracked: (read) => call("readTracked", () => this.#page(read)),
+      estimatedRecords: () => call("estimatedRecords", () => this.rows.size),
       readRecord: (_metadata, id) => call("readRecord", () => this.#record(id)),
     };
   }
