@@ -131,7 +131,7 @@ export class CampaignInstance {
     return record;
   }
 
-  /** Changes the named fields. `byKey`: the key in the URL, which the body must not change. */
+  /** Changes the named fields; a key that a record has stays as it is. @throws CampaignRefusal */
   update(
     resource: Resource,
     endpoint: Endpoint,
@@ -150,6 +150,23 @@ export class CampaignInstance {
     const changed = this.store(resource.name).update(record, { ...record.values, ...changes }, this.now());
     this.writes.add(resource, changed, { operation: "update", by, values: body, at: this.now() });
     return changed;
+  }
+
+  /**
+   * As `update`, for a record that a URL names by an identification key: then the body must not hold one, not even the
+   * same (must-read.md, "Custom keys").
+   */
+  updateByKey(
+    resource: Resource,
+    endpoint: Endpoint,
+    record: CampaignRecord,
+    body: FieldValues,
+    by: Writer,
+  ): CampaignRecord {
+    for (const key of resource.keys) {
+      if (key in body) throw keyChanged(resource, String(record.values[key] ?? ""), String(body[key]));
+    }
+    return this.update(resource, endpoint, record, body, by);
   }
 
   delete(resource: Resource, record: CampaignRecord, by: Writer): void {

@@ -132,7 +132,8 @@ export class CampaignService {
       case "GET":
         return { ...json(endpoint, recordJson(this.#instance, base, resource, known)), rows: 1 };
       case "PATCH": {
-        const record = this.#instance.update(resource, base.endpoint, known, parseBody(request), "api");
+        const update = name.startsWith("@") ? "update" : "updateByKey";
+        const record = this.#instance[update](resource, base.endpoint, known, parseBody(request), "api");
         return this.#patched(base, resource, record, endpoint);
       }
       case "DELETE":

@@ -26,7 +26,8 @@ export function whoAmI(organization: Organization, request: SandboxRequest): San
 /** `RetrieveTotalRecordCount(EntityNames=['contact'])`, or with a parameter alias. Source: webapi/query/count-rows.md */
 export function totalRecordCount(organization: Organization, request: SandboxRequest, segment: string): SandboxAnswer {
   onlyGet(request);
-  const list = argument(request, segment, "EntityNames") ?? "";
+  const list = argument(request, segment, "EntityNames");
+  if (list === undefined) throw noSegment("RetrieveTotalRecordCount");
   const keys = [...list.matchAll(/['"](\w+)['"]/g)].map((match) => match[1] ?? "");
   const values = keys.map((name) => {
     if (organization.table(name) === undefined) throw noSegment(name);

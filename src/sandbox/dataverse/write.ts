@@ -53,7 +53,7 @@ export function upsertRow(organization: Organization, table: Table, address: Row
   const cells = readPayload(organization, table, payload);
   const id = resolveAddress(organization, table, address);
   if (id !== undefined) return { row: organization.update(table.name, id, withoutId(table, cells)), created: false };
-  const keyed = address.kind === "key" ? { ...cells, ...keyCells(address) } : cells;
+  const keyed = address.kind === "key" ? { ...cells, ...address.cells } : cells;
   const chosen = address.kind === "id" ? address.id : randomUUID();
   return { row: organization.insert(table.name, chosen, withoutId(table, keyed)), created: true };
 }
@@ -94,10 +94,6 @@ function checkConditions(
 function withoutId(table: Table, cells: Cells): Cells {
   const { [table.primaryId]: _, ...rest } = cells;
   return rest;
-}
-
-function keyCells(address: RowAddress & { kind: "key" }): Cells {
-  return Object.fromEntries(address.columns.map((column, index) => [column, address.values[index] ?? null]));
 }
 
 /** The body's cells by column. @throws DataverseRefusal for what is no property, or no value of its type */

@@ -134,6 +134,19 @@ describe("a record", () => {
     expect((await caller.call("GET", target)).status).toBe(404);
   });
 
+  it("may not be patched by its key with the key in the body, not even the same; by its PKey it may", async () => {
+    const { json } = await caller.call("POST", profiles, { body: { externalId: "own", firstName: "Ada" } });
+    const byKey = await caller.call("PATCH", `${profiles}/own`, { body: { externalId: "own", firstName: "Eve" } });
+    expect(byKey.status).toBe(500);
+    expect(byKey.text).toContain("unable to update key 'own' to 'own'");
+    const target = `${profiles}/${json.PKey}`;
+    expect((await caller.call("GET", target)).json.firstName).toBe("Ada");
+    const same = await caller.call("PATCH", target, { body: { externalId: "own", firstName: "Eve" } });
+    expect(same.status).toBe(200);
+    expect((await caller.call("PATCH", target, { body: { externalId: "other" } })).status).toBe(500);
+    expect((await caller.call("GET", target)).json).toMatchObject({ externalId: "own", firstName: "Eve" });
+  });
+
   it("is emptied field by field with an empty value", async () => {
     await caller.call("POST", profiles, { body: { externalId: "e", firstName: "Ada", birthDate: "1990-01-02" } });
     await caller.call("PATCH", `${profiles}/e`, { body: { firstName: "", birthDate: null } });
