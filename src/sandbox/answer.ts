@@ -30,3 +30,8 @@ export function header(request: SandboxRequest, name: string): string | undefine
   const value = request.headers[name];
   return Array.isArray(value) ? value[0] : value;
 }
+
+/** Whether the newest definitions are asked for (webapi/compose-http-requests-handle-errors.md, Other headers). */
+export function isStrong(request: SandboxRequest): boolean {
+  return header(request, "consistency")?.toLowerCase() === "strong";
+}

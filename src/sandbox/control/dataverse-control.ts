@@ -116,15 +116,18 @@ export function dataverseControl({ organization, protection, clock }: SandboxWor
       if (settings.cells !== undefined) checkCells(known(table), settings.cells);
       organization.churn.set(known(table).name, inserts + updates + deletes === 0 ? undefined : settings);
     },
-    setOrganization: async ({ expireChangeTrackingInDays, expireSubscriptionsInDays, staleRecordCounts }) => {
+    setOrganization: async (settings) => {
+      const { expireChangeTrackingInDays, expireSubscriptionsInDays, staleRecordCounts, staleDefinitions } = settings;
       const { schemaLog } = organization;
       organization.expireChangeTrackingInDays = expireChangeTrackingInDays ?? organization.expireChangeTrackingInDays;
       schemaLog.expireSubscriptionsInDays = expireSubscriptionsInDays ?? schemaLog.expireSubscriptionsInDays;
       if (staleRecordCounts !== undefined) organization.freezeRecordCounts(staleRecordCounts);
+      if (staleDefinitions !== undefined) organization.freezeDefinitions(staleDefinitions);
       return {
         expireChangeTrackingInDays: organization.expireChangeTrackingInDays,
         expireSubscriptionsInDays: schemaLog.expireSubscriptionsInDays,
         staleRecordCounts: organization.recordCountsAreFrozen,
+        staleDefinitions: organization.definitionsAreFrozen,
       };
     },
     setClock: async (settings) => clock.set(settings),

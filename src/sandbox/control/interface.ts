@@ -57,6 +57,12 @@ interface OrganizationSettings {
   readonly expireSubscriptionsInDays: number;
   /** RetrieveTotalRecordCount tells what the counts were when this was set ("within the past 24 hours"). */
   readonly staleRecordCounts: boolean;
+  /**
+   * EntityDefinitions, RetrieveTimestamp and the annotation `globalmetadataversion` tell what was so when this was set,
+   * but for `Consistency: Strong`: definitions are cached, and up to 30 seconds old
+   * (webapi/compose-http-requests-handle-errors.md, Other headers). Rows are read and written by the newest.
+   */
+  readonly staleDefinitions: boolean;
 }
 
 interface SandboxCounters {
@@ -90,7 +96,7 @@ export interface SandboxControl {
    * `expireTokens` is true when left out: delta links that select the column could not be served anyway.
    */
   dropColumn(input: { table: string; column: string; expireTokens?: boolean }): Promise<void>;
-  /** While it is off, tracked reads and delta links are refused; delta links from before are good again afterwards. */
+  /** Microsoft's page knows no way to switch it off once it is on. While it is off, tracked reads and delta links are refused; delta links from before are good again afterwards. */
   setChangeTracking(input: { table: string; enabled: boolean }): Promise<void>;
   setAlternateKeys(input: { table: string; keys: readonly (readonly string[])[] }): Promise<void>;
   rows(input: { table: string }): AsyncIterable<ControlRow>;

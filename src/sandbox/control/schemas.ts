@@ -124,6 +124,7 @@ export const inputSchemas: Readonly<Record<keyof SandboxControl, TSchema>> = {
     expireChangeTrackingInDays: optional(number),
     expireSubscriptionsInDays: optional(number),
     staleRecordCounts: optional(Type.Boolean()),
+    staleDefinitions: optional(Type.Boolean()),
   }),
   setClock: object({
     factor: optional(Type.Number({ exclusiveMinimum: 0 })),

@@ -1,4 +1,4 @@
-import type { SandboxAnswer, SandboxRequest } from "../answer.ts";
+import { isStrong, type SandboxAnswer, type SandboxRequest } from "../answer.ts";
 import { json, onlyGet, result } from "./answers.ts";
 import { bulkMessages } from "./bulk-messages.ts";
 import { badRequest, DataverseRefusal, noSegment } from "./errors.ts";
@@ -41,7 +41,9 @@ export function totalRecordCount(organization: Organization, request: SandboxReq
 /** `RetrieveTimestamp`: changes whenever metadata does. Source: reference of RetrieveTimestampRequest */
 export function metadataTimestamp(organization: Organization, request: SandboxRequest): SandboxAnswer {
   onlyGet(request);
-  return result(request, "RetrieveTimestamp", { Timestamp: String(organization.schemaLog.version) });
+  return result(request, "RetrieveTimestamp", {
+    Timestamp: String(organization.definitions({ strong: isStrong(request) }).version),
+  });
 }
 
 /** Whether a table has a message: the one query of `sdkmessagefilters` that bulk-operations.md gives, Availability. */

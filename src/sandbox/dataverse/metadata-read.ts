@@ -1,4 +1,4 @@
-import type { SandboxRequest } from "../answer.ts";
+import { isStrong, type SandboxRequest } from "../answer.ts";
 import { badRequest, DataverseRefusal, noProperty, noSegment, notInSandbox } from "./errors.ts";
 import { serviceRoot } from "./links.ts";
 import { parseFilter } from "./odata-filter.ts";
@@ -37,14 +37,12 @@ export function readMetadata(
   const context = `${serviceRoot(request)}$metadata#${segments.join("/")}`;
   const [root = "", ...rest] = segments;
   const key = /^EntityDefinitions\((.+)\)$/.exec(root)?.[1];
+  const { tables } = organization.definitions({ strong: isStrong(request) });
   if (key === undefined) {
-    const rows = organization.tables().map((table) => tableJson(table, options));
-    return {
-      "@odata.context": context,
-      value: keep(organization.tables().map(tableMetadata), rows, options, "EntityMetadata"),
-    };
+    const rows = tables.map((table) => tableJson(table, options));
+    return { "@odata.context": context, value: keep(tables.map(tableMetadata), rows, options, "EntityMetadata") };
   }
-  const table = findTable(organization, key);
+  const table = findTable(tables, key);
   if (rest.length === 0) return { "@odata.context": `${context}/$entity`, ...tableJson(table, options) };
   return { "@odata.context": context, ...below(table, rest, options) };
 }
@@ -140,9 +138,9 @@ function valueAt(object: unknown, name: string): unknown {
     : undefined;
 }
 
-function findTable(organization: Organization, key: string): Table {
+function findTable(tables: readonly Table[], key: string): Table {
   const name = nameOrId(key);
-  const table = organization.tables().find((one) => one.name === name || metadataId(one.name) === name);
+  const table = tables.find((one) => one.name === name || metadataId(one.name) === name);
   if (table === undefined) {
     throw new DataverseRefusal(404, "0x80060888", `Could not find an entity with specified name ${name}`);
   }

@@ -5,6 +5,13 @@ import type { Cells, CellValue, Column, Table } from "./schema.ts";
 import { SchemaLog } from "./schema-log.ts";
 import { type Row, TableStore, VersionClock } from "./table-store.ts";
 
+/** The schema as a reader of definitions sees it. */
+interface Definitions {
+  readonly tables: readonly Table[];
+  /** The global metadata version. */
+  readonly version: number;
+}
+
 interface TableEntry {
   schema: Table;
   readonly store: TableStore;
@@ -31,6 +38,7 @@ export class Organization {
   expireChangeTrackingInDays = 7;
   readonly #tables = new Map<string, TableEntry>();
   #frozenCounts: ReadonlyMap<string, number> | undefined;
+  #cachedDefinitions: Definitions | undefined;
   /** Milliseconds since 1970, for the timestamps of data. */
   readonly now: () => number;
   /** Milliseconds since 1970, for what runs out: delta tokens and version stamps. */
@@ -75,6 +83,21 @@ export class Organization {
 
   store(table: string): TableStore {
     return this.#entry(table).store;
+  }
+
+  /** What definitions say to whom asks without `Consistency: Strong`: what they say now, until it is thawed. */
+  freezeDefinitions(frozen: boolean): void {
+    this.#cachedDefinitions = frozen ? this.definitions({ strong: true }) : undefined;
+  }
+
+  get definitionsAreFrozen(): boolean {
+    return this.#cachedDefinitions !== undefined;
+  }
+
+  /** Definitions may come from a cache unless they are asked for with `Consistency: Strong`. */
+  definitions({ strong }: { readonly strong: boolean }): Definitions {
+    const current = { tables: this.tables(), version: this.schemaLog.version };
+    return strong ? current : (this.#cachedDefinitions ?? current);
   }
 
   get recordCountsAreFrozen(): boolean {

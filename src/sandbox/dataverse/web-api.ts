@@ -1,4 +1,4 @@
-import type { SandboxAnswer, SandboxRequest } from "../answer.ts";
+import { isStrong, type SandboxAnswer, type SandboxRequest } from "../answer.ts";
 import { json, onlyGet, withHeaders } from "./answers.ts";
 import { bulkRequest } from "./bulk-messages.ts";
 import { badRequest, noSegment } from "./errors.ts";
@@ -22,7 +22,7 @@ export function answerWebApi(
   preferences: Preferences,
 ): SandboxAnswer {
   const answer = route(organization, request, preferences);
-  const stamped = preferences.annotates(schemaVersionAnnotation) ? stamp(answer, organization) : answer;
+  const stamped = preferences.annotates(schemaVersionAnnotation) ? stamp(answer, organization, request) : answer;
   return withHeaders(stamped, preferences);
 }
 
@@ -71,9 +71,10 @@ export function webApiPath(path: string): readonly string[] {
 }
 
 /** `@Microsoft.Dynamics.CRM.globalmetadataversion` in lists and metadata changes with every change of the schema. */
-function stamp(answer: SandboxAnswer, organization: Organization): SandboxAnswer {
+function stamp(answer: SandboxAnswer, organization: Organization, request: SandboxRequest): SandboxAnswer {
   if (answer.status !== 200 || answer.endpoint.endsWith("(id)")) return answer;
-  const annotation = `"@${schemaVersionAnnotation}":"${organization.schemaLog.version}"`;
+  const { version } = organization.definitions({ strong: isStrong(request) });
+  const annotation = `"@${schemaVersionAnnotation}":"${version}"`;
   // The context stands first, and an address holds no quotation marks.
   return { ...answer, body: answer.body.replace(/^\{"@odata.context":"[^"]*"/, `$&,${annotation}`) };
 }

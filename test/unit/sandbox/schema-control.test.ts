@@ -108,6 +108,21 @@ describe("people in Dataverse", () => {
     expect((await caller.call("GET", link)).status).toBe(200);
   });
 
+  it("publish what readers of definitions see later, unless they ask for strong consistency", async () => {
+    await sandbox.control.setOrganization({ staleDefinitions: true });
+    await sandbox.control.dropColumn({ table: "contact", column: "fax" });
+    const fax = "EntityDefinitions(LogicalName='contact')/Attributes(LogicalName='fax')";
+    const strong = { headers: { consistency: "Strong" } };
+    expect((await caller.call("GET", fax)).status).toBe(200);
+    expect((await caller.call("GET", fax, strong)).status).toBe(404);
+    const time = async (options = {}) => (await caller.call("GET", "RetrieveTimestamp()", options)).json.Timestamp;
+    expect(Number(await time(strong))).toBeGreaterThan(Number(await time()));
+    expect((await caller.call("GET", "contacts?$select=fax")).status).toBe(400);
+    await sandbox.control.setOrganization({ staleDefinitions: false });
+    expect((await caller.call("GET", fax)).status).toBe(404);
+    expect(await time()).toBe(await time(strong));
+  });
+
   it("drop a table of their own, and are told so by metadata; a standard one stays", async () => {
     const table = { name: "new_visit", entitySet: "new_visits", primaryId: "new_visitid", primaryName: "new_name" };
     const columns: readonly Column[] = [{ name: "new_name", type: "String" }];
