@@ -12,7 +12,7 @@ import { readCredentials, secretInWords } from "./credentials.ts";
 import { type CallMetrics, defaultCallTimeoutSeconds } from "./service.ts";
 import type { ServiceName } from "./service-error.ts";
 import { requestToken } from "./token-endpoint.ts";
-import { readCaBundle, Transport, type TransportOptions } from "./transport.ts";
+import { Transport, type TransportOptions } from "./transport.ts";
 
 export interface ConnectOptions {
   readonly dynamics: {
@@ -31,8 +31,8 @@ export interface ConnectOptions {
   };
   /** Holds `dynamics/<key>` and `campaign/<key>`. */
   readonly credentialsDirectory: string;
-  /** A file of PEM certificates to be trusted beside the system's own. */
-  readonly caBundlePath?: string;
+  /** PEM certificates to be trusted beside the system's own. */
+  readonly caBundle?: string;
   readonly logger: Logger;
   readonly metrics: CallMetrics;
   /** How long one operation of a client may take, its waits included. 120 unless told. */
@@ -61,13 +61,12 @@ const entraTokenUrl = (tenantId: string) =>
 /**
  * Both clients of one workflow, each behind its own governor: one set a process, shared by all who read and write.
  * Nothing is sent until the first call.
- * @throws Error when the CA bundle cannot be used
  */
 export function connect(options: ConnectOptions): Connections {
   const { dynamics, campaign, credentialsDirectory, logger, metrics, stop } = options;
   const { clock = systemClock, random = Math.random } = options;
   const callTimeoutSeconds = options.callTimeoutSeconds ?? defaultCallTimeoutSeconds;
-  const ca = options.caBundlePath === undefined ? {} : { caBundle: readCaBundle(options.caBundlePath) };
+  const ca = options.caBundle === undefined ? {} : { caBundle: options.caBundle };
   const transport = new Transport({ ...options.transport, ...ca });
   const governors = {
     Dataverse: new Governor(dataverseLimits(dynamics.sharePercent), clock),

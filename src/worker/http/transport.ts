@@ -1,6 +1,5 @@
-import { readFileSync } from "node:fs";
 import type { IncomingHttpHeaders } from "node:http";
-import { createSecureContext, getCACertificates } from "node:tls";
+import { getCACertificates } from "node:tls";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { type Dispatcher, Pool } from "undici";
@@ -119,23 +118,6 @@ export class Transport {
 }
 
 const closed = { code: "Aborted", outcome: "NotSent" } as const;
-
-/**
- * Reads a CA bundle for a Transport.
- * @throws Error that names the file, if it cannot be read or holds no certificate
- */
-export function readCaBundle(path: string): string {
-  try {
-    const pem = readFileSync(path, "utf8");
-    if (!pem.includes("-----BEGIN CERTIFICATE-----")) throw new Error("it holds no certificate in PEM form");
-    createSecureContext({ ca: pem });
-    return pem;
-  } catch (error) {
-    throw new Error(`the CA bundle ${path} cannot be used: put PEM certificates into the ConfigMap's key ca.crt`, {
-      cause: error,
-    });
-  }
-}
 
 /** A link is followed as it is written: `URL` would encode some characters anew, and links are opaque. */
 function pathAsWritten(text: string, url: URL): string {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { ConfigurationError, parseConfiguration, type WorkflowConfiguration } from "../../api/configuration.ts";
 import type { IngressMapping } from "../../api/integration-workflow.ts";
 import { exitCodes, type WorkerStatus } from "../../api/worker-contract.ts";
@@ -13,6 +13,7 @@ import { storeFullMessage } from "../queue/errors.ts";
 import type { Queue } from "../queue/interface.ts";
 import type { StoreWait } from "../queue/sqlite/open.ts";
 import { openSqliteQueue } from "../queue/sqlite/sqlite-queue.ts";
+import { readCaBundle } from "./ca-bundle.ts";
 import { encodeLastWords, writeLastWords } from "./last-words.ts";
 import { WorkerMetrics } from "./metrics.ts";
 import { startServer } from "./server.ts";
@@ -163,12 +164,7 @@ class Worker {
 
   #connect({ spec }: WorkflowConfiguration, stop: AbortSignal): Connections {
     const { credentialsDirectory, caBundlePath, callTimeoutSeconds } = this.#options;
-    if (spec.caBundle !== undefined && !existsSync(caBundlePath)) {
-      throw new FatalError(
-        "CaBundleMissing",
-        `the ConfigMap "${spec.caBundle.configMapRef.name}" (caBundle.configMapRef) or its key ca.crt is missing: create it, or take caBundle out`,
-      );
-    }
+    const caBundle = spec.caBundle && readCaBundle(caBundlePath, spec.caBundle.configMapRef.name);
     return connect({
       dynamics: {
         url: spec.dynamics.url,
@@ -181,7 +177,7 @@ class Worker {
         secretName: spec.campaign.credentialsSecretRef.name,
       },
       credentialsDirectory,
-      ...(spec.caBundle === undefined ? {} : { caBundlePath }),
+      ...(caBundle === undefined ? {} : { caBundle }),
       logger: this.#logger,
       metrics: this.#metrics.calls,
       callTimeoutSeconds,

@@ -35,6 +35,9 @@ interface Row {
 
 const cannotRecover = 78;
 const invalid = { code: cannotRecover, reason: "ConfigurationInvalid" } as const;
+const invalidBundle = { code: cannotRecover, reason: "CaBundleInvalid" } as const;
+const bundle = 'the key ca.crt of the ConfigMap "corporate-ca" (caBundle.configMapRef)';
+const bundleRemedy = ": put PEM certificates into it and restart, or take caBundle out";
 const tryAgain = { code: 1, reason: "WorkerError" } as const;
 const storeRemedy = "check that the volume is mounted, has room, and may be written by this user";
 
@@ -103,8 +106,21 @@ const ends: readonly Row[] = [
       ground.spec["caBundle"] = { configMapRef: { name: "corporate-ca" } };
       writeFileSync(ground.path("ca.crt"), "0\x82\x03\x01");
     },
-    ...tryAgain,
-    message: "the CA bundle {folder}/ca.crt cannot be used: put PEM certificates into the ConfigMap's key ca.crt",
+    ...invalidBundle,
+    message: `${bundle} holds no certificate in PEM form${bundleRemedy}`,
+  },
+  {
+    what: "a CA bundle that holds a certificate cut short",
+    spoil: (ground) => {
+      ground.spec["caBundle"] = { configMapRef: { name: "corporate-ca" } };
+      const { certificate } = createAuthority("somebody", new Date());
+      writeFileSync(
+        ground.path("ca.crt"),
+        `# the old one\n${certificate}# the new one\n${certificate.slice(0, 200)}\n`,
+      );
+    },
+    ...invalidBundle,
+    message: `${bundle} holds a certificate that cannot be read, number 2 of 2${bundleRemedy}`,
   },
   {
     what: "a state directory that cannot be made",
