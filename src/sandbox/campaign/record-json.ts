@@ -35,10 +35,14 @@ export function recordJson(
   for (const field of visibleFields(resource, base.endpoint)) {
     json[field.name] = fieldJson(instance, base, record, field);
   }
-  if (resource.name === "profile" || resource.name === "service") {
+  if (hasSubscriptions(resource)) {
     json["subscriptions"] = { href: `${href}/subscriptions/` };
   }
   return json;
+}
+
+export function hasSubscriptions({ name }: Resource): boolean {
+  return name === "profile" || name === "service";
 }
 
 export function fieldJson(instance: CampaignInstance, base: UrlBase, record: CampaignRecord, field: Field): unknown {

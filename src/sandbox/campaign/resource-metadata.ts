@@ -1,5 +1,5 @@
 import type { CampaignInstance } from "./instance.ts";
-import { resourceUrl, type UrlBase } from "./record-json.ts";
+import { hasSubscriptions, resourceUrl, type UrlBase } from "./record-json.ts";
 import { filtersOf } from "./resource-list.ts";
 import type { Field, Resource } from "./schema.ts";
 import { visibleFields } from "./values.ts";
@@ -24,6 +24,7 @@ export function resourceMetadata(base: UrlBase, resource: Resource): Record<stri
     content: {
       PKey: { apiName: "PKey", type: "string", resType: "string", dataPolicy: "none", category: "" },
       ...content,
+      ...(hasSubscriptions(resource) ? { subscriptions: collectionMetadata(resource) } : {}),
     },
     data: `/${base.endpoint}/${resource.name}/`,
     filters: { href: `${root}/resourceType/${resource.name}/filters/` },
@@ -59,6 +60,20 @@ function fieldMetadata(base: UrlBase, resource: Resource, field: Field): Record<
       : {
           content: Object.fromEntries(field.fields.map((inner) => [inner.name, fieldMetadata(base, resource, inner)])),
         }),
+  };
+}
+
+/** "If type is completed with the value link or collection, the resTarget value is the name of the resource." */
+function collectionMetadata(resource: Resource): Record<string, unknown> {
+  return {
+    apiName: "subscriptions",
+    name: "subscriptions",
+    label: "Subscriptions",
+    type: "collection",
+    resType: "link",
+    resTarget: "subscriptionRcp",
+    dataPolicy: "none",
+    category: resource.name,
   };
 }
 

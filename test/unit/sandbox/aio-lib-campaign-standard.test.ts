@@ -173,6 +173,57 @@ describe("@adobe/aio-lib-campaign-standard", () => {
     expect(read.body.orgUnit).toMatchObject({ PKey: units.body.content[0].PKey, title: "Brand 4 (brand4)" });
   });
 
+  it("reads of a link and of a collection what they lead to", async () => {
+    const { body } = await call(client, "getMetadataForResource", "profile");
+    expect(body.content.subscriptions).toMatchObject({ type: "collection", resTarget: "subscriptionRcp" });
+    const extended = await call(client, "getCustomResources");
+    expect(extended.body.profile.content.orgUnit).toMatchObject({ type: "link", resTarget: "orgUnitBase" });
+  });
+
+  it("updates an organizational unit that it found by a filter", async () => {
+    await sandbox.control.insertRecords({ resource: "orgUnitBase", records: [{ name: "unit-u", label: "Old" }] });
+    const units = await call(client, "getAllOrgUnits", { filters: ["byText"], text: "unit-u" });
+    await call(client, "updateOrgUnit", units.body.content[0].PKey, { label: "New" });
+    expect(await sandbox.control.findRecords({ resource: "orgUnitBase", key: "unit-u" })).toMatchObject([
+      { values: { label: "New" } },
+    ]);
+  });
+
+  it("walks through every page by the addresses that it is given, and counts", async () => {
+    const records = Array.from({ length: 7 }, (_, n) => ({ crmId: `w${n}`, name: "Walk" }));
+    await sandbox.control.insertRecords({ resource: "cusCompany", records });
+    const seen: string[] = [];
+    // `getMetadataForResourceExt` asks for the list. The client encodes a query in a relative URL: whole URLs are for fetch.
+    const named = await call(client, "getMetadataForResourceExt", "cusCompany");
+    expect(named.body.content).toHaveLength(7);
+    let { body } = await call(client, "getAllProfileAndServicesExt", "cusCompany", { lineCount: 3, order: "crmId" });
+    for (;;) {
+      seen.push(...body.content.map(({ crmId }: { crmId: string }) => crmId));
+      if (body.next === undefined) break;
+      body = (await caller.call("GET", body.next.href)).json;
+    }
+    expect(seen).toEqual(records.map(({ crmId }) => crmId));
+    expect((await caller.call("GET", body.count.href)).json).toEqual({ count: 7 });
+    const filtered = await call(client, "getAllCustomResources", "cusCompany", {
+      filters: ["byCrmId"],
+      hasCustomFilter: true,
+      crmId_parameter: "w5",
+    });
+    expect(filtered.body.content).toMatchObject([{ crmId: "w5" }]);
+  });
+
+  it("posts to an address that an answer gave: a subscription", async () => {
+    const service = await call(client, "createService", { name: "SVC-S", label: "Subscribed" });
+    const profile = await call(client, "createProfile", { firstName: "Sub" });
+    // The client's helper gives the bare response of fetch.
+    const posted = (await call(client, "postDataToUrl", profile.body.subscriptions.href, {
+      service: { PKey: service.body.PKey },
+    })) as unknown as Response;
+    expect(posted.status).toBe(200);
+    const listed = await call(client, "getDataFromRelativeUrl", profile.body.subscriptions.href.split("/campaign/")[1]);
+    expect(listed.body.content).toMatchObject([{ service: { name: "SVC-S" } }]);
+  });
+
   it("is told the engine's and the gateway's reasons", async () => {
     await expect(call(client, "createProfile", { gender: "invalid" })).rejects.toThrow(/500 - Internal Server Error/);
     const library: Library = createRequire(import.meta.url)("@adobe/aio-lib-campaign-standard");
