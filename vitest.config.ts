@@ -13,6 +13,15 @@ export default defineConfig({
       },
       {
         test: {
+          name: "storm",
+          include: ["test/storm/**/*.test.ts"],
+          testTimeout: 240_000,
+          maxConcurrency: 8,
+          pool: "forks",
+        },
+      },
+      {
+        test: {
           name: "integration",
           include: ["test/integration/**/*.test.ts"],
           globalSetup: ["test/integration/setup.ts"],

@@ -1,6 +1,6 @@
 /**
  * `npm test`: everything that says whether the project is sound, and at the end one line: N passed, N failed.
- * `npm test -- unit` runs one part; the parts are check, build, unit, integration, e2e, run in this order.
+ * `npm test -- unit` runs one part; the parts are check, build, unit, storm, integration, e2e, run in this order.
  * Where a node cannot be had (not Linux, not root) e2e is skipped and the line says so; with CI set it must run.
  */
 import { spawnSync } from "node:child_process";
@@ -11,7 +11,7 @@ import { canHaveNode } from "../cluster/node.ts";
 import type { TestCounts } from "./test-counts.ts";
 
 const steps = { check: ["scripts/check.ts"], build: ["scripts/build.ts"] } as const;
-const projects = ["unit", "integration", "e2e"] as const;
+const projects = ["unit", "storm", "integration", "e2e"] as const;
 const parts: readonly string[] = [...Object.keys(steps), ...projects];
 
 const asked = process.argv.slice(2);

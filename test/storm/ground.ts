@@ -12,7 +12,8 @@ import type { LastWords, WorkerStatus } from "../../src/api/worker-contract.ts";
 import { type RunningSandbox, startSandbox } from "../../src/sandbox/sandbox.ts";
 import { silentLogger } from "../../src/telemetry/log.ts";
 import type { WorkerOptions } from "../../src/worker/process/run.ts";
-import { accountKey, companyResource } from "./mappings.ts";
+import { noVolumes, SmallVolume } from "../unit/worker/queue/small-volume.ts";
+import { accountKey, companyResource } from "./workflow.ts";
 
 /**
  * Short figures, so that much happens in little time. Always: a call's time, and the longest that the storm holds a
@@ -29,7 +30,10 @@ const settings: WorkerOptions["settings"] = {
   leaseMs,
   readyWindowMs: 3000,
   lookAgainMs: 1000,
+  fullStorePauseMs: 500,
 };
+/** Room for the store of the largest storm. */
+const volumeSize = "16m";
 
 /** What the store says when no process has it. */
 export interface StoreFigures {
@@ -39,12 +43,19 @@ export interface StoreFigures {
 
 export class Ground {
   readonly sandbox: RunningSandbox;
+  /** Where the store is; undefined where none can be mounted. */
+  readonly volume: SmallVolume | undefined;
+  /** Why there is no volume to fill. */
+  readonly noVolume: string | undefined;
   readonly #directory: string;
   readonly #workers: WorkerProcess[] = [];
 
   private constructor(sandbox: RunningSandbox, directory: string) {
     this.sandbox = sandbox;
     this.#directory = directory;
+    const volume = mounted(join(directory, "state"));
+    if (typeof volume === "string") this.noVolume = volume;
+    else this.volume = volume;
     const { credentials, dataverseTokenUrl, campaignTokenUrl } = sandbox;
     const { clientId, clientSecret } = credentials;
     this.#secret("dynamics", { ...credentials, tokenUrl: dataverseTokenUrl });
@@ -59,11 +70,6 @@ export class Ground {
     // The sandbox makes a few for many contacts.
     const more = Array.from({ length: Math.ceil(contacts / 4) }, () => ({ cells: { name: "More", statecode: 0 } }));
     await control.insertRows({ table: "account", rows: more });
-    const rows: { id: string; cells: Record<string, string> }[] = [];
-    for await (const { id } of control.rows({ table: "account" })) {
-      rows.push({ id, cells: { [accountKey]: `First ${rows.length}` } });
-    }
-    await control.updateRows({ table: "account", rows });
     return new Ground(sandbox, mkdtempSync(join(tmpdir(), "storm-")));
   }
 
@@ -118,6 +124,7 @@ export class Ground {
   async end(): Promise<void> {
     await Promise.all(this.#workers.map((worker) => worker.kill()));
     await this.sandbox.close();
+    this.volume?.unmount();
     rmSync(this.#directory, { recursive: true, force: true });
   }
 
@@ -125,6 +132,16 @@ export class Ground {
     const directory = join(this.#directory, "credentials", system);
     mkdirSync(directory, { recursive: true });
     for (const [name, value] of Object.entries(values)) writeFileSync(join(directory, name), value);
+  }
+}
+
+/** @returns why there can be none here */
+function mounted(directory: string): SmallVolume | string {
+  if (noVolumes !== undefined) return noVolumes;
+  try {
+    return new SmallVolume(directory, volumeSize);
+  } catch (error) {
+    return error instanceof Error ? error.message.trim() : String(error);
   }
 }
 

@@ -1,18 +1,25 @@
-/** What Campaign must hold, told from Dataverse alone: never from anything that the worker says. */
+/** What Campaign must hold, told from Dataverse and the chronicle alone: never from anything that the worker says. */
 import type { IngressMapping } from "../../src/api/integration-workflow.ts";
 import type { ControlRow, SandboxControl } from "../../src/sandbox/control/interface.ts";
-import { expectedRecord, keyOf, stampFields } from "./mappings.ts";
+import type { Chronicle } from "./chronicle.ts";
+import { expectedFields, isRefused, isSame, keyOf, passes, type Values } from "./expected.ts";
+import { tableOf } from "./workflow.ts";
 
 /** What people did in Campaign, and what the workflow cannot know. By key. */
 export interface Deeds {
   /** A record that may be missing, if its row is in `dead` instead. */
   readonly removed: Set<string>;
+  /** A record whose field may have the value that a person gave it. */
+  readonly edited: Map<string, { readonly field: string; readonly value: string }>;
   /**
-   * A record that may be there without a row: its mapping was away when the row or its key went, the row has no key any
-   * more, or a person made it.
+   * A record that may be there without a row: its mapping was away when the row or its key went, or did not follow
+   * deletions, or the row has no key any more, or a person made it.
    */
   readonly orphans: Set<string>;
 }
+
+/** How sharply is looked. `AfterReplay`: what people did in Campaign is mended, and every field is as its row is now. */
+export type Sharpness = "AfterStorm" | "AfterReplay";
 
 export interface Comparison {
   /** One sentence each; empty: Campaign is as it must be. */
@@ -25,91 +32,119 @@ export async function compare(
   control: SandboxControl,
   mappings: readonly IngressMapping[],
   deeds: Deeds,
+  chronicle: Chronicle,
+  sharpness: Sharpness,
 ): Promise<Comparison> {
   const differences: string[] = [];
   const deadIds = new Set<string>();
   for (const mapping of mappings) {
-    const { table, resource, key } = mapping;
-    const records = await byKey(control, resource, key.field);
-    const wanted = new Map<string, { readonly row: ControlRow; readonly expected: Values }>();
-    for await (const row of control.rows({ table })) {
-      const expected = expectedRecord(mapping, row);
-      const key = keyOf(mapping, row);
-      if (expected === "Refused") {
+    const judge = new MappingJudge(mapping, deeds, chronicle, sharpness);
+    const { table, resource } = mapping;
+    const records = await recordsByKey(control, mapping);
+    const { wanted, refused, mayStay } = await judge.rows(control);
+    for (const { id, key } of refused) {
+      deadIds.add(id);
+      if (key !== null) mayStay.add(key);
+    }
+    for (const [key, row] of wanted) {
+      const [record, ...others] = records.get(key) ?? [];
+      records.delete(key);
+      if (others.length > 0) differences.push(`${table} ${key} is in Campaign ${others.length + 1} times`);
+      if (record !== undefined) differences.push(...judge.fields(key, row, record));
+      else {
         deadIds.add(row.id);
-        if (key !== null) records.delete(key);
-      } else if (expected !== undefined && key !== null && row.version > (wanted.get(key)?.row.version ?? 0)) {
-        wanted.set(key, { row, expected });
+        if (sharpness === "AfterReplay" || !deeds.removed.has(key)) differences.push(`${table} ${key} is missing`);
       }
     }
-    for (const [value, { row, expected }] of wanted) {
-      const [record, ...others] = records.get(value) ?? [];
-      records.delete(value);
-      if (others.length > 0) differences.push(`${table} ${value} is in Campaign ${others.length + 1} times`);
-      if (record === undefined) {
-        deadIds.add(row.id);
-        if (!deeds.removed.has(value)) differences.push(`${table} ${value} is missing`);
-      } else differences.push(...fieldDifferences(mapping, value, expected, record));
-    }
-    for (const value of records.keys()) {
-      if (!deeds.orphans.has(value)) differences.push(`${resource} ${value} has no row`);
+    for (const key of records.keys()) {
+      if (!mayStay.has(key) && !deeds.orphans.has(key)) differences.push(`${resource} ${key} has no row`);
     }
   }
   return { differences, deadIds };
 }
 
-/** Of each key and each row that had it, the stamps that callers of the API wrote never go down. */
-export async function stepsBack(
-  control: SandboxControl,
-  resource: string,
-  rowOf: (stamp: number) => string | undefined,
-): Promise<readonly string[]> {
-  const field = stampFields[resource] ?? "";
-  const found: string[] = [];
-  for await (const { key, entries } of control.allWrites({ resource })) {
-    const newest = new Map<string | undefined, number>();
-    for (const { by, values, sequence } of entries) {
-      const stamp = by === "api" ? stampOf(values[field]) : undefined;
-      if (stamp === undefined) continue;
-      const row = rowOf(stamp);
-      const last = newest.get(row) ?? 0;
-      if (stamp < last) found.push(`${resource} ${key} went back from ${last} to ${stamp} at write ${sequence}`);
-      newest.set(row, Math.max(last, stamp));
-    }
-  }
-  return found;
-}
-
-export function stamp(n: number): string {
-  return `Stamp ${String(n).padStart(6, "0")}`;
-}
-
-function stampOf(value: unknown): number | undefined {
-  const digits = typeof value === "string" ? /^Stamp (\d+)$/.exec(value)?.[1] : undefined;
-  return digits === undefined ? undefined : Number(digits);
-}
-
-type Values = Readonly<Record<string, unknown>>;
-
-async function byKey(control: SandboxControl, resource: string, field: string): Promise<Map<string, Values[]>> {
+/** A resource's records that have a key, by it. */
+export async function recordsByKey(control: SandboxControl, { resource, key }: IngressMapping) {
   const records = new Map<string, Values[]>();
   for await (const { values } of control.records({ resource })) {
-    const key = values[field];
-    if (typeof key !== "string") continue; // A record without a key is nobody's.
-    records.set(key, [...(records.get(key) ?? []), values]);
+    const value = values[key.field];
+    if (typeof value !== "string") continue; // A record without a key is nobody's.
+    records.set(value, [...(records.get(value) ?? []), values]);
   }
   return records;
 }
 
-function fieldDifferences({ table, key, fields }: IngressMapping, id: string, expected: Values, record: Values) {
-  return [key.field, ...fields.map(({ field }) => field)].flatMap((field) =>
-    isSame(expected[field], record[field])
-      ? []
-      : [`${table} ${id}: ${field} is ${JSON.stringify(record[field])}, not ${JSON.stringify(expected[field])}`],
-  );
-}
+class MappingJudge {
+  readonly #mapping: IngressMapping;
+  readonly #deeds: Deeds;
+  readonly #chronicle: Chronicle;
+  readonly #sharpness: Sharpness;
 
-/** An empty number is shown as 0 or left out. */
-function isSame(expected: unknown, found: unknown): boolean {
-  return (expected ?? "") === (found ?? "");
+  constructor(mapping: IngressMapping, deeds: Deeds, chronicle: Chronicle, sharpness: Sharpness) {
+    this.#mapping = mapping;
+    this.#deeds = deeds;
+    this.#chronicle = chronicle;
+    this.#sharpness = sharpness;
+  }
+
+  /** Of the rows that have one key, the newest has the record. */
+  async rows(control: SandboxControl) {
+    const mapping = this.#mapping;
+    const wanted = new Map<string, ControlRow>();
+    const refused: { readonly id: string; readonly key: string | null }[] = [];
+    /** Keys whose records may be there, as they were, or not. */
+    const mayStay = new Set<string>();
+    for await (const row of control.rows({ table: mapping.table })) {
+      const key = keyOf(mapping, row);
+      if (!passes(mapping, row)) {
+        if (!mapping.filter?.deleteUnmatched) for (const had of this.#keysOf(row.id)) mayStay.add(had);
+      } else if (isRefused(mapping, row, this.#chronicle.labels)) refused.push({ id: row.id, key });
+      else if (key !== null && row.version > (wanted.get(key)?.version ?? 0)) wanted.set(key, row);
+    }
+    return { wanted, refused, mayStay };
+  }
+
+  fields(key: string, row: ControlRow, record: Values): readonly string[] {
+    const { table, fields, constants = [] } = this.#mapping;
+    const expected = expectedFields(this.#mapping, row, this.#chronicle.labels);
+    const differs = (field: string, wanted: unknown) =>
+      `${table} ${key}: ${field} is ${JSON.stringify(record[field])}, not ${JSON.stringify(wanted)}`;
+    const plain = fields.filter(({ link }) => link === undefined);
+    return [
+      ...plain.flatMap(({ field, applyUpdates }) => {
+        const isRight =
+          isSame(expected[field], record[field]) ||
+          (this.#sharpness === "AfterStorm" && this.#mayBe(key, row, field, applyUpdates, record[field]));
+        return isRight ? [] : [differs(field, expected[field])];
+      }),
+      ...constants.flatMap(({ field }) => {
+        const used = this.#constants(field);
+        return used.includes(String(record[field])) ? [] : [differs(field, used.join(" or "))];
+      }),
+    ];
+  }
+
+  /** What a person wrote; what a row had once, in a field that does not follow; a label that changed since. */
+  #mayBe(key: string, row: ControlRow, field: string, applyUpdates: boolean, found: unknown): boolean {
+    const edit = this.#deeds.edited.get(key);
+    if (edit?.field === field && edit.value === found) return true;
+    const { allLabels } = this.#chronicle;
+    const versions = applyUpdates ? [row] : this.#chronicle.versions(row.id);
+    const mappings = applyUpdates ? [this.#mapping] : this.#chronicle.mappings(tableOf(this.#mapping));
+    if (!applyUpdates && (found ?? "") === "") return true; // The field came into the mapping when the record was there.
+    return versions.some((version) =>
+      mappings.some((mapping) =>
+        allLabels.some((labels) => isSame(expectedFields(mapping, version, labels)[field], found)),
+      ),
+    );
+  }
+
+  #constants(field: string): readonly string[] {
+    const all = this.#chronicle.mappings(tableOf(this.#mapping)).flatMap(({ constants = [] }) => constants);
+    return [...new Set(all.filter((one) => one.field === field).map(({ value }) => value))];
+  }
+
+  #keysOf(id: string): readonly string[] {
+    return this.#chronicle.versions(id).flatMap((version) => keyOf(this.#mapping, version) ?? []);
+  }
 }

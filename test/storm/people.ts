@@ -1,70 +1,98 @@
 /** What people do in both systems, and what the judge must know of it. */
+import type { IngressMapping } from "../../src/api/integration-workflow.ts";
 import type { SandboxControl } from "../../src/sandbox/control/interface.ts";
+import type { CellValue } from "../../src/sandbox/dataverse/schema.ts";
 import { guidOf } from "../../src/sandbox/random.ts";
 import type { Chance } from "./chance.ts";
-import { type Deeds, stamp } from "./ledger.ts";
-import { accountKey, accounts, keyOf } from "./mappings.ts";
+import type { Chronicle } from "./chronicle.ts";
+import { keyOf, passes, type RowState } from "./expected.ts";
+import type { Deeds } from "./ledger.ts";
+import { accountKey, accounts, contacts, type MappedTable, stampColumns } from "./workflow.ts";
 
-type Table = "contact" | "account";
+type Cells = Record<string, CellValue>;
 
-const stampColumns = { contact: "lastname", account: "name" } as const;
+/** Of the keys of one table: which went out of sight, and whether the workflow follows. */
+interface Sight {
+  /** Keys whose row was deleted or got another key. */
+  readonly gone: Set<string>;
+  /** Keys whose row left the filter. */
+  readonly left: Set<string>;
+  followsGone: boolean;
+  followsLeft: boolean;
+}
 
 export class People {
-  readonly deeds: Deeds = { removed: new Set(), orphans: new Set() };
-  /** The row of each stamp. */
-  readonly rowOf = new Map<number, string>();
+  readonly deeds: Deeds = { removed: new Set(), edited: new Map(), orphans: new Set() };
   readonly #control: SandboxControl;
   readonly #seed: number;
   readonly #chance: Chance;
-  readonly #gone: Record<Table, string[]> = { contact: [], account: [] };
+  readonly #chronicle: Chronicle;
+  readonly #deleted: Record<MappedTable, string[]> = { contact: [], account: [] };
   readonly #refused = new Set<string>();
-  /** Keys of accounts that went out of sight. */
-  readonly #left = new Set<string>();
-  /** Keys that an account had before. */
-  readonly #had = new Map<string, readonly string[]>();
-  #areAccountsFollowed = true;
-  #stamp = 0;
+  readonly #sights: Record<MappedTable, Sight> = { contact: newSight(), account: newSight() };
+  readonly #mappings: Record<MappedTable, IngressMapping> = { contact: contacts, account: accounts };
   #guid = 0;
   #number = 0;
 
-  constructor(control: SandboxControl, seed: number, chance: Chance) {
+  constructor(control: SandboxControl, seed: number, chance: Chance, chronicle: Chronicle) {
     this.#control = control;
     this.#seed = seed;
     this.#chance = chance;
+    this.#chronicle = chronicle;
   }
 
-  get areAccountsFollowed(): boolean {
-    return this.#areAccountsFollowed;
+  /** Stamps what was there before the storm. */
+  async begin(): Promise<void> {
+    for (const table of ["contact", "account"] as const) {
+      const rows: { id: string; cells: Cells }[] = [];
+      for await (const { id } of this.#control.rows({ table })) {
+        const number = table === "account" ? { [accountKey]: `First ${rows.length}` } : {};
+        rows.push({ id, cells: { [stampColumns[table]]: this.#chronicle.nextStamp(), ...number } });
+      }
+      await this.#update(table, rows);
+    }
   }
 
   /**
-   * Whether the workflow hears of it when an account goes out of sight: not while its mapping is away, nor until its first
-   * load is over. What is still queued is dropped with the mapping, so that whatever went by then may stay in Campaign.
+   * Whether the workflow hears of what goes out of sight. It does not while the mapping is away, nor until its first load is
+   * over; nor of what goes while deletions are not applied. What waits is dropped or let be, so that whatever went by then may stay.
    */
-  set areAccountsFollowed(value: boolean) {
-    this.#areAccountsFollowed = value;
-    if (!value) for (const key of this.#left) this.deeds.orphans.add(key);
+  follow(table: MappedTable, { gone, left }: { readonly gone: boolean; readonly left: boolean }): void {
+    const sight = this.#sights[table];
+    sight.followsGone = gone;
+    sight.followsLeft = left;
+    if (!gone) for (const key of sight.gone) this.deeds.orphans.add(key);
+    if (!left) for (const key of sight.left) this.deeds.orphans.add(key);
   }
 
-  async change(table: Table, count: number): Promise<void> {
-    const ids = await this.#some(table, count);
-    const rows = ids.map((id) => ({ id, cells: this.#cells(table, id) }));
-    await this.#control.updateRows({ table, rows });
+  /** From now on this is the mapping: rows may leave its filter at once. */
+  async isMappedBy(mapping: IngressMapping, table: MappedTable): Promise<void> {
+    const before = this.#mappings[table];
+    this.#mappings[table] = mapping;
+    for await (const row of this.#control.rows({ table })) {
+      if (passes(before, row) && !passes(mapping, row)) this.#wentOutOfSight(table, keyOf(mapping, row), "left");
+    }
   }
 
-  async add(table: Table, count: number): Promise<void> {
-    const ids = Array.from({ length: count }, () => this.#newId());
-    const rows = await Promise.all(ids.map(async (id) => ({ id, cells: await this.#newCells(table, id) })));
-    await this.#control.insertRows({ table, rows });
+  async change(table: MappedTable, count: number): Promise<void> {
+    const ids = await this.some(table, count);
+    await this.#update(
+      table,
+      ids.map((id) => ({ id, cells: this.#cells(table) })),
+    );
   }
 
-  async remove(table: Table, count: number): Promise<void> {
-    await this.#delete(table, await this.#some(table, count));
+  async add(table: MappedTable, count: number): Promise<void> {
+    for (let n = 0; n < count; n++) await this.#insert(table, this.#newId());
+  }
+
+  async remove(table: MappedTable, count: number): Promise<void> {
+    await this.#delete(table, await this.some(table, count));
   }
 
   /** One account's number becomes new, or another's, or nothing. */
   async renumber(): Promise<void> {
-    const [id, other] = await this.#some("account", 2);
+    const [id, other] = await this.some("account", 2);
     if (id === undefined || other === undefined) return;
     const dice = this.#chance.random();
     const number = dice < 0.4 ? this.#newNumber() : dice < 0.9 ? await this.#numberOf(other) : null;
@@ -73,7 +101,7 @@ export class People {
 
   /** Two accounts change their numbers with each other. */
   async swapNumbers(): Promise<void> {
-    const [a, b] = await this.#some("account", 2);
+    const [a, b] = await this.some("account", 2);
     if (a === undefined || b === undefined) return;
     await this.#setNumbers([
       [a, await this.#numberOf(b)],
@@ -83,7 +111,7 @@ export class People {
 
   /** One account goes, and another takes over its number; now and then over two pages of one round. */
   async merge(): Promise<void> {
-    const [id, other] = await this.#some("account", 2);
+    const [id, other] = await this.some("account", 2);
     if (id === undefined || other === undefined) return;
     const number = await this.#numberOf(other);
     await this.#delete("account", [other]);
@@ -91,44 +119,47 @@ export class People {
     if (this.#chance.random() < 0.5) await this.change("account", 30);
   }
 
-  async bringBack(table: Table): Promise<void> {
-    const id = this.#gone[table].shift();
-    if (id === undefined) return;
-    await this.#control.insertRows({ table, rows: [{ id, cells: await this.#newCells(table, id) }] });
+  async bringBack(table: MappedTable): Promise<void> {
+    const id = this.#deleted[table].shift();
+    if (id !== undefined) await this.#insert(table, id);
   }
 
   /** With many changes after it, the row and its deletion come on different pages of one round. */
   async replace(count: number): Promise<void> {
-    const ids = await this.#some("contact", count);
-    await this.#control.deleteRows({ table: "contact", ids });
-    const rows = await Promise.all(ids.map(async (id) => ({ id, cells: await this.#newCells("contact", id) })));
-    await this.#control.insertRows({ table: "contact", rows });
+    const ids = await this.some("contact", count);
+    await this.#delete("contact", ids);
+    for (const id of ids) await this.#insert("contact", id);
+    this.#deleted.contact = this.#deleted.contact.filter((id) => !ids.includes(id));
     if (this.#chance.random() < 0.5) await this.change("contact", 40);
   }
 
-  async toggleFilter(): Promise<void> {
-    const [id = ""] = await this.#some("account", 1);
-    const row = await this.#control.row({ table: "account", id });
-    if (row === undefined) return;
-    const statecode = row.cells["statecode"] === 0 ? 1 : 0;
-    const cells = { ...this.#cells("account", id), statecode, statuscode: statecode + 1 };
-    await this.#control.updateRows({ table: "account", rows: [{ id, cells }] });
-    if (statecode === 1) this.#leave(keyOf(accounts, row));
+  /** An account becomes inactive, or active again. */
+  async toggleState(): Promise<void> {
+    const [id = ""] = await this.some("account", 1);
+    const statecode = (await this.#row("account", id))?.cells["statecode"] === 0 ? 1 : 0;
+    await this.#update("account", [{ id, cells: { ...this.#cells("account"), statecode, statuscode: statecode + 1 } }]);
   }
 
   async refuse(most: number, cells: Readonly<Record<string, number>>): Promise<void> {
     if (this.#refused.size >= most) return;
-    const [id = ""] = await this.#some("contact", 1);
+    const [id = ""] = await this.some("contact", 1);
     this.#refused.add(id);
-    const rows = [{ id, cells: { ...this.#cells("contact", id), ...cells } }];
-    await this.#control.updateRows({ table: "contact", rows });
+    await this.#update("contact", [{ id, cells: { ...this.#cells("contact"), ...cells } }]);
   }
 
   async removeByHand(most: number): Promise<void> {
     if (this.deeds.removed.size >= most) return;
-    const keys = await this.#some("contact", 1);
+    const keys = await this.some("contact", 1);
     for (const key of keys) this.deeds.removed.add(key);
     await this.#control.deleteRecords({ resource: "profile", keys });
+  }
+
+  async editByHand(): Promise<void> {
+    const [key = ""] = await this.some("contact", 1);
+    if ((await this.#control.findRecords({ resource: "profile", key })).length === 0) return;
+    const value = `By hand ${this.#chance.count(1000)}`;
+    this.deeds.edited.set(key, { field: "firstName", value });
+    await this.#control.updateRecord({ resource: "profile", key, values: { firstName: value } });
   }
 
   /** Not where a key may be there twice: there, what comes in between listing and insert is doubled. */
@@ -138,50 +169,30 @@ export class People {
     const id = this.#newId();
     this.deeds.orphans.add(id); // If its row goes before the workflow has ever seen it, the record stays.
     await this.#control.insertRecords({ resource: "profile", records: [{ externalId: id, lastName: "Made by hand" }] });
-    await this.#control.insertRows({ table: "contact", rows: [{ id, cells: await this.#newCells("contact", id) }] });
+    await this.#insert("contact", id);
   }
 
   /** What was removed by hand is only missed when it is written again. */
   async missWhatIsRemoved(): Promise<void> {
-    const removed = [...this.deeds.removed].filter((id) => !this.#gone.contact.includes(id));
-    const rows = removed.map((id) => ({ id, cells: { lastname: this.#nextStamp(id) } }));
-    await this.#control.updateRows({ table: "contact", rows });
+    const removed = [...this.deeds.removed].filter((id) => !this.#deleted.contact.includes(id));
+    const cells = () => ({ [stampColumns.contact]: this.#chronicle.nextStamp() });
+    await this.#update(
+      "contact",
+      removed.map((id) => ({ id, cells: cells() })),
+    );
   }
 
-  /** An account or its key went out of sight; nobody hears of it while accounts are not followed. */
-  #leave(key: string | null): void {
-    if (key === null) return;
-    this.#left.add(key);
-    if (!this.#areAccountsFollowed) this.deeds.orphans.add(key);
-  }
-
-  async #delete(table: Table, ids: readonly string[]): Promise<void> {
-    if (table === "account") for (const id of ids) this.#leave(await this.#numberOf(id));
-    await this.#control.deleteRows({ table, ids });
-    this.#gone[table].push(...ids);
-  }
-
-  async #numberOf(id: string): Promise<string | null> {
-    const row = await this.#control.row({ table: "account", id });
-    return row === undefined ? null : keyOf(accounts, row);
-  }
-
-  async #setNumbers(numbers: readonly (readonly [id: string, number: string | null])[]): Promise<void> {
-    for (const [id, number] of numbers) {
-      const had = await this.#numberOf(id);
-      this.#leave(had);
-      if (had !== null) this.#had.set(id, [...(this.#had.get(id) ?? []), had]);
-      // A row that loses its key is refused, and the record of the key that was written last stays.
-      if (number === null) for (const key of this.#had.get(id) ?? []) this.deeds.orphans.add(key);
-    }
-    const rows = numbers.map(([id, number]) => ({
+  /** Changes rows of one table, each with a stamp, and notes what the judge must know. */
+  async set(table: MappedTable, rows: readonly { readonly id: string; readonly cells: Cells }[]): Promise<void> {
+    const stamped = rows.map(({ id, cells }) => ({
       id,
-      cells: { ...this.#cells("account", id), [accountKey]: number },
+      cells: { [stampColumns[table]]: this.#chronicle.nextStamp(), ...cells },
     }));
-    await this.#control.updateRows({ table: "account", rows });
+    await this.#update(table, stamped);
   }
 
-  async #some(table: Table, count: number): Promise<string[]> {
+  /** So many rows by chance. */
+  async some(table: MappedTable, count: number): Promise<string[]> {
     const all: string[] = [];
     for await (const { id } of this.#control.rows({ table })) all.push(id);
     const chosen = new Set<string>();
@@ -189,9 +200,62 @@ export class People {
     return [...chosen];
   }
 
-  #nextStamp(id: string): string {
-    this.rowOf.set(++this.#stamp, id);
-    return stamp(this.#stamp);
+  async delete(table: MappedTable, ids: readonly string[]): Promise<void> {
+    await this.#delete(table, ids);
+  }
+
+  async #update(table: MappedTable, rows: readonly { readonly id: string; readonly cells: Cells }[]): Promise<void> {
+    const mapping = this.#mappings[table];
+    for (const { id, cells } of rows) {
+      const before = await this.#row(table, id);
+      await this.#control.updateRows({ table, rows: [{ id, cells }] });
+      const after = await this.#row(table, id);
+      if (before === undefined || after === undefined) continue;
+      this.#chronicle.noteRow(after.cells[stampColumns[table]], after);
+      const key = keyOf(mapping, before);
+      if (key !== keyOf(mapping, after)) this.#wentOutOfSight(table, key, "gone");
+      if (passes(mapping, before) && !passes(mapping, after)) this.#wentOutOfSight(table, key, "left");
+    }
+  }
+
+  async #insert(table: MappedTable, id: string): Promise<void> {
+    await this.#control.insertRows({ table, rows: [{ id, cells: await this.#newCells(table) }] });
+    const row = await this.#row(table, id);
+    if (row !== undefined) this.#chronicle.noteRow(row.cells[stampColumns[table]], row);
+  }
+
+  async #delete(table: MappedTable, ids: readonly string[]): Promise<void> {
+    for (const id of ids) {
+      const row = await this.#row(table, id);
+      if (row !== undefined) this.#wentOutOfSight(table, keyOf(this.#mappings[table], row), "gone");
+    }
+    await this.#control.deleteRows({ table, ids });
+    this.#deleted[table].push(...ids);
+  }
+
+  #wentOutOfSight(table: MappedTable, key: string | null, how: "gone" | "left"): void {
+    if (key === null) return;
+    const sight = this.#sights[table];
+    sight[how].add(key);
+    if (how === "gone" ? !sight.followsGone : !sight.followsLeft) this.deeds.orphans.add(key);
+  }
+
+  #row(table: MappedTable, id: string): Promise<RowState | undefined> {
+    return this.#control.row({ table, id });
+  }
+
+  async #numberOf(id: string): Promise<string | null> {
+    const row = await this.#row("account", id);
+    return row === undefined ? null : keyOf(accounts, row);
+  }
+
+  async #setNumbers(numbers: readonly (readonly [id: string, number: string | null])[]): Promise<void> {
+    for (const [id, number] of numbers) {
+      // A row that loses its key is refused, and the record of the key that was written last stays.
+      const had = number === null ? this.#chronicle.versions(id) : [];
+      for (const version of had) this.deeds.orphans.add(keyOf(accounts, version) ?? "");
+      await this.#update("account", [{ id, cells: { ...this.#cells("account"), [accountKey]: number } }]);
+    }
   }
 
   #newNumber(): string {
@@ -202,20 +266,32 @@ export class People {
     return guidOf(this.#seed ^ 0x5707, ++this.#guid);
   }
 
-  #cells(table: Table, id: string): Record<string, string | number | null> {
-    const cells: Record<string, string | number | null> = { [stampColumns[table]]: this.#nextStamp(id) };
-    if (table === "account")
-      return this.#chance.random() < 0.3 ? { ...cells, address1_city: `City ${this.#chance.count(9)}` } : cells;
-    if (this.#chance.random() < 0.3) cells["familystatuscode"] = this.#chance.oneOf([1, 2, null]);
-    if (this.#chance.random() < 0.2)
-      cells["emailaddress1"] = this.#chance.oneOf([null, `a${this.#chance.count(1000)}@example.com`]);
+  #cells(table: MappedTable): Cells {
+    const cells: Cells = { [stampColumns[table]]: this.#chronicle.nextStamp() };
+    const maybe = (share: number, column: string, value: () => CellValue) => {
+      if (this.#chance.random() < share) cells[column] = value();
+    };
+    if (table === "account") {
+      maybe(0.3, "address1_city", () => `City ${this.#chance.count(9)}`);
+      maybe(0.2, "industrycode", () => this.#chance.oneOf([1, 2, 3, null]));
+      return cells;
+    }
+    maybe(0.3, "familystatuscode", () => this.#chance.oneOf([1, 2, null]));
+    maybe(0.2, "emailaddress1", () => this.#chance.oneOf([null, `a${this.#chance.count(1000)}@example.com`]));
+    maybe(0.3, "jobtitle", () => this.#chance.oneOf([null, `Job ${this.#chance.count(20)}`]));
+    maybe(0.2, "preferredcontactmethodcode", () => this.#chance.oneOf([1, 2, 3, 4, 5]));
+    maybe(0.2, "numberofchildren", () => this.#chance.oneOf([0, 1, 2, 3, 4, 5, null]));
     return cells;
   }
 
-  async #newCells(table: Table, id: string): Promise<Record<string, string | number | null>> {
-    const cells = this.#cells(table, id);
+  async #newCells(table: MappedTable): Promise<Cells> {
+    const cells = this.#cells(table);
     if (table === "contact") return { ...cells, firstname: `First ${this.#chance.count(100)}` };
-    const [other = ""] = this.#chance.random() < 0.3 ? await this.#some("account", 1) : [];
+    const [other = ""] = this.#chance.random() < 0.3 ? await this.some("account", 1) : [];
     return { ...cells, statecode: 0, statuscode: 1, [accountKey]: (await this.#numberOf(other)) ?? this.#newNumber() };
   }
+}
+
+function newSight(): Sight {
+  return { gone: new Set(), left: new Set(), followsGone: true, followsLeft: true };
 }

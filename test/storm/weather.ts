@@ -1,8 +1,8 @@
 /** What may happen in a storm, by weight. Each happening uses the storm's own random numbers alone. */
 import type { FaultAction, GateState, Side } from "../../src/sandbox/faults.ts";
 import { leaseMs, longestHoldMs } from "./ground.ts";
-import { refusedFamilyStatus } from "./mappings.ts";
 import type { Storm } from "./storm.ts";
+import { refusedFamilyStatus } from "./workflow.ts";
 
 interface Happening {
   readonly name: string;
@@ -42,13 +42,14 @@ const happenings: readonly Happening[] = [
   { name: "two accounts change numbers", weight: 2, happen: (storm) => storm.people.swapNumbers() },
   { name: "an account takes over the number of one that goes", weight: 4, happen: (storm) => storm.people.merge() },
   { name: "an insert takes two slow calls", weight: 1, happen: twoSlowCalls },
-  { name: "a row leaves or enters the filter", weight: 5, happen: (storm) => storm.people.toggleFilter() },
+  { name: "an account changes its state", weight: 5, happen: (storm) => storm.people.toggleState() },
   {
     name: "a row becomes refusable",
     weight: 1,
     happen: (storm) => storm.people.refuse(mostRefused, { familystatuscode: refusedFamilyStatus }),
   },
   { name: "a record is removed by hand", weight: 1, happen: (storm) => storm.people.removeByHand(mostRemoved) },
+  { name: "a record is edited by hand", weight: 2, happen: (storm) => storm.people.editByHand() },
   { name: "a record is made by hand, then its row", weight: 1, happen: (storm) => storm.people.makeByHand() },
   { name: "PKeys change", weight: 1, happen: ({ control }) => control.rotatePKeys() },
   { name: "a request is refused or lost", weight: 14, happen: addFault },
@@ -57,18 +58,36 @@ const happenings: readonly Happening[] = [
     weight: 2,
     happen: (storm) => storm.control.expireAccessTokens({ side: side(storm) }),
   },
-  { name: "delta tokens expire", weight: 1, happen: ({ control }) => control.expireDeltaTokens({}) },
+  { name: "access tokens live shortly", weight: 1, happen: (storm) => forAWhile(storm, shortTokens) },
+  { name: "delta tokens expire", weight: 2, happen: ({ control }) => control.expireDeltaTokens({}) },
+  { name: "rows change after every page", weight: 2, happen: (storm) => forAWhile(storm, churn) },
+  { name: "service protection bites", weight: 1, happen: (storm) => forAWhile(storm, protection) },
+  { name: "Campaign throttles", weight: 1, happen: (storm) => forAWhile(storm, throttle) },
+  { name: "the volume is full", weight: 3, happen: (storm) => storm.fillVolume() },
   { name: "a side goes away", weight: 3, happen: closeGate },
-  { name: "the worker is killed", weight: 4, happen: (storm) => storm.killWorker() },
+  { name: "the worker is killed", weight: 3, happen: (storm) => storm.killWorker() },
+  { name: "the worker is killed while it writes", weight: 2, happen: (storm) => storm.killWhileWriting() },
   { name: "the worker is stopped", weight: 3, happen: (storm) => storm.stopWorker() },
 ];
 
-const total = happenings.reduce((sum, { weight }) => sum + weight, 0);
+/** Changes of the schemas, which need the worker's guard against them. */
+const schemaHappenings: readonly Happening[] = [
+  { name: "a column is dropped for a while", weight: 1, happen: (storm) => storm.schemas.dropColumn() },
+  { name: "a column has another type for a while", weight: 1, happen: (storm) => storm.schemas.retypeColumn() },
+  { name: "change tracking is off for a while", weight: 1, happen: (storm) => storm.schemas.stopTracking() },
+  { name: "a field is dropped for a while", weight: 1, happen: (storm) => storm.schemas.dropField() },
+  { name: "an option is relabelled", weight: 1, happen: (storm) => storm.schemas.relabel() },
+];
+/** Switched on once the worker's publish guard is there. */
+const withSchemaChanges = false;
+
+const all = withSchemaChanges ? [...happenings, ...schemaHappenings] : happenings;
+const total = all.reduce((sum, { weight }) => sum + weight, 0);
 
 /** Lets one thing happen. @returns its name */
 export async function happen(storm: Storm): Promise<string> {
   let ticket = storm.chance.random() * total;
-  for (const { name, weight, happen: work } of happenings) {
+  for (const { name, weight, happen: work } of all) {
     ticket -= weight;
     if (ticket >= 0) continue;
     await work(storm);
@@ -119,6 +138,52 @@ async function closeGate(storm: Storm): Promise<void> {
   const state: GateState = storm.chance.oneOf(["paused", "unavailable", "unreachable"] as const);
   await storm.control.setGate({ side: gate, state });
   storm.later(storm.chance.random() * longestHoldMs, () => storm.control.setGate({ side: gate, state: "open" }));
+}
+
+/** Begins something, and returns how to end it. */
+type Spell = (storm: Storm) => Promise<() => Promise<unknown>>;
+
+/** Only one of a kind at a time, so that none ends another's. */
+async function forAWhile(storm: Storm, spell: Spell): Promise<void> {
+  if (!storm.spells.has(spell)) {
+    storm.spells.add(spell);
+    const end = await spell(storm);
+    storm.later(500 + storm.chance.random() * longestHoldMs, async () => {
+      await end();
+      storm.spells.delete(spell);
+    });
+  }
+}
+
+async function shortTokens(storm: Storm): Promise<() => Promise<unknown>> {
+  const where = side(storm);
+  await storm.control.setTokenLifetime({ side: where, seconds: storm.chance.count(3) });
+  return () => storm.control.setTokenLifetime({ side: where, seconds: 3600 });
+}
+
+/** City is a column that the stamps do not tell of. */
+async function churn({ control, chance }: Storm): Promise<() => Promise<unknown>> {
+  const table = "contact";
+  const cells = { address1_city: "Churned {n}" };
+  await control.setPageChurn({ table, updates: chance.count(3), cells, seed: chance.count(1_000_000) });
+  return () => control.setPageChurn({ table });
+}
+
+async function protection({ control, chance }: Storm): Promise<() => Promise<unknown>> {
+  await control.setServiceProtection({
+    enabled: true,
+    windowSeconds: 2,
+    requests: chance.count(8),
+    concurrentRequests: chance.count(3),
+  });
+  return () => control.setServiceProtection({ enabled: false });
+}
+
+async function throttle({ control, chance }: Storm): Promise<() => Promise<unknown>> {
+  const body = chance.oneOf(["gateway", "html", "empty"] as const);
+  const retryAfter = chance.random() < 0.5 ? { retryAfterSeconds: 1 } : {};
+  await control.setCampaignBehaviour({ throttle: { callsPerSecond: 3 + chance.count(10), body, ...retryAfter } });
+  return () => control.setCampaignBehaviour({ throttle: null });
 }
 
 /**
