@@ -53,13 +53,30 @@ const failure = object(
   { description: "Why the workflow FAILED; only while it is." },
 );
 
+const reading = object(
+  {
+    read: count("Records read so far."),
+    estimatedTotal: optional(
+      count("Records that the table has, by a count that may be a day old; absent when it is not known."),
+    ),
+  },
+  { description: "How far the reading of the whole table is; only while it is read." },
+);
+
 const mappingStatus = object(
   {
     name: name("Table, event kind, or opt-out field."),
     phase: optional(string({ description: "Snapshot, Incremental, Replay, Paused.", maxLength: 64 })),
     backlog: optional(count("Records read and waiting to be written.")),
-    read: optional(count("Records read in this run.")),
-    written: optional(count("Records written in this run.")),
+    read: optional(count("Records read since the mapping's first load began, each as often as it was read.")),
+    written: optional(count("Records written since the mapping's first load began, each as often as it was written.")),
+    reading: optional(reading),
+    recordsPerSecond: optional(count("Records written a second, over the last minute; only while the workflow runs.")),
+    secondsToDrain: optional(
+      count(
+        "When everything is written at this pace; absent when nobody can tell, and while the workflow does not run.",
+      ),
+    ),
     deadLettered: optional(count("Records refused for good.")),
     lastSyncTime: optional(dateTime({ description: "Newest record written." })),
   },

@@ -20,6 +20,9 @@ const mapping = Type.Object({
   backlog: Type.Optional(count),
   read: Type.Optional(count),
   written: Type.Optional(count),
+  reading: Type.Optional(Type.Object({ read: count, estimatedTotal: Type.Optional(count) })),
+  recordsPerSecond: Type.Optional(count),
+  secondsToDrain: Type.Optional(count),
   deadLettered: Type.Optional(count),
   lastSyncTime: Type.Optional(time),
 });
@@ -83,23 +86,9 @@ export function clip(message: string, length: number): string {
   return message.length <= length ? message : `${message.slice(0, length - 1)}…`;
 }
 
-/** Known fields alone, and each name once: the list in status is a map by name. */
+/** Known fields alone, and each name once: the list in status is a map by name. Cleaning changes no field that is known. */
 function mappingsOf(mappings: readonly MappingStatus[]): readonly MappingStatus[] {
-  const byName = new Map(
-    mappings.map(({ name, phase, backlog, read, written, deadLettered, lastSyncTime }) => [
-      name,
-      {
-        name,
-        ...(phase === undefined ? {} : { phase }),
-        ...(backlog === undefined ? {} : { backlog }),
-        ...(read === undefined ? {} : { read }),
-        ...(written === undefined ? {} : { written }),
-        ...(deadLettered === undefined ? {} : { deadLettered }),
-        ...(lastSyncTime === undefined ? {} : { lastSyncTime }),
-      },
-    ]),
-  );
-  return [...byName.values()];
+  return [...new Map(mappings.map((one) => [one.name, Value.Clean(mapping, one) as MappingStatus])).values()];
 }
 
 function reasonOf(reason: string | undefined, otherwise: string): string {

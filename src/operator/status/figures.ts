@@ -1,4 +1,4 @@
-import type { WorkflowState, WorkflowStatus } from "../../api/integration-workflow.ts";
+import type { MappingStatus, WorkflowState, WorkflowStatus } from "../../api/integration-workflow.ts";
 import type { Look } from "../sight/look.ts";
 import { rfc3339 } from "../time.ts";
 
@@ -13,6 +13,17 @@ export type Figures = Pick<WorkflowStatus, "backlog" | "backlogEstimated" | "las
  * end of a run whose last words were not heard, the last backlog stays, marked as estimated.
  */
 export function figuresOf(look: Look, state: WorkflowState): Figures {
+  const figures = allFigures(look, state);
+  if (state === "RUNNING" || figures.mappings === undefined) return figures;
+  return { ...figures, mappings: figures.mappings.map(withoutPace) };
+}
+
+/** What does not run has no pace. */
+function withoutPace({ recordsPerSecond: _, secondsToDrain: __, ...mapping }: MappingStatus): MappingStatus {
+  return mapping;
+}
+
+function allFigures(look: Look, state: WorkflowState): Figures {
   const before = look.workflow.status ?? {};
   const known = keep(before);
   const poll = look.run !== undefined && look.memory.poll?.run === look.run.run ? look.memory.poll : undefined;

@@ -6,6 +6,7 @@ import type { Dataverse } from "../dataverse/interface.ts";
 import type { Plan } from "../flows/ingress/plan.ts";
 import type { Checkpoint, Queue } from "../queue/interface.ts";
 import type { Health } from "./health.ts";
+import type { RateMeter } from "./rate-meter.ts";
 import type { EngineSettings } from "./settings.ts";
 import type { WaveGuard } from "./wave-guard.ts";
 
@@ -42,9 +43,8 @@ export interface MappingState {
   readonly wave: WaveGuard;
   /** On the engine's clock: until then, a wave of refusals keeps the writer away. */
   suspendedUntil: number;
-  /** In this process. */
-  readRecords: number;
-  writtenRecords: number;
+  /** Records that a call wrote, and records that were done with, written or not. */
+  readonly speed: { readonly written: RateMeter; readonly done: RateMeter };
 }
 
 /** Why nothing is written for a mapping now, in words for status; undefined when it runs. */

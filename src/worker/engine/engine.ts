@@ -11,9 +11,10 @@ import type { Checkpoint, Queue } from "../queue/interface.ts";
 import type { EngineContext, MappingState } from "./context.ts";
 import { FatalError, fatalOf } from "./fatal.ts";
 import { Health, observedCampaign, observedDataverse } from "./health.ts";
+import { RateMeter } from "./rate-meter.ts";
 import { Reader } from "./reader.ts";
 import type { EngineSettings } from "./settings.ts";
-import { notReadyReason, workerStatus } from "./status.ts";
+import { isMoving, notReadyReason, workerStatus } from "./status.ts";
 import * as transitions from "./transitions.ts";
 import { WaveGuard } from "./wave-guard.ts";
 import { Writer } from "./writer.ts";
@@ -34,6 +35,7 @@ export interface EngineOptions {
 const rowsPerSweep = 2000;
 const forgetRefusalsEveryMs = 3_600_000;
 const dayMs = 86_400_000;
+const tellProgressEveryMs = 60_000;
 
 /** One workflow's records on their way: Dataverse, queue, Campaign. */
 export class IngressEngine {
@@ -65,8 +67,7 @@ export class IngressEngine {
       ran: false,
       wave: new WaveGuard(settings.waveRefusals),
       suspendedUntil: 0,
-      readRecords: 0,
-      writtenRecords: 0,
+      speed: { written: new RateMeter(), done: new RateMeter() },
     }));
     this.#writer = new Writer(this.#context, this.#states);
   }
@@ -88,6 +89,7 @@ export class IngressEngine {
         ...this.#states.map((state) => new Reader(this.#context, state).run(end)),
         repeat(clock, settings.readyWindowMs / 3, end, () => this.#probeCampaign(end)),
         repeat(clock, forgetRefusalsEveryMs, end, () => this.#forgetRefusals()),
+        repeat(clock, tellProgressEveryMs, end, () => this.#tellProgress()),
       ];
       // The first that fails ends the others, which finish what they have in hand.
       await Promise.allSettled(parts.map((part) => part.catch((error: unknown) => this.#ends.abort(error))));
@@ -99,7 +101,7 @@ export class IngressEngine {
 
   async status(): Promise<WorkerStatus> {
     const counts = await this.#context.queue.counts();
-    return workerStatus(this.#states, counts, this.notReady());
+    return workerStatus(this.#states, counts, this.notReady(), this.#context.clock.now());
   }
 
   /** Why the worker is not ready; undefined when it is. */
@@ -217,6 +219,17 @@ export class IngressEngine {
       throw error;
     });
     if (records > 0) logger.info("refusals.forgotten", { records, olderThanDays: days });
+  }
+
+  /** While a mapping reads its table or has something to write, and never when it is idle. */
+  async #tellProgress(): Promise<void> {
+    const status = await this.status().catch((error: unknown) => {
+      if (error instanceof StoreFullError) return undefined;
+      throw error;
+    });
+    for (const { name: mapping, lastSyncTime: _, ...figures } of status?.mappings.filter(isMoving) ?? []) {
+      this.#context.logger.info("mapping.progress", { mapping, ...figures });
+    }
   }
 
   /** At the start, a worker none of whose mappings fits says so and ends; later, they are only paused. */

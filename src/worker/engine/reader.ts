@@ -8,6 +8,7 @@ import type { EngineContext, MappingState } from "./context.ts";
 import { fatalOf } from "./fatal.ts";
 import { backoffMs } from "./health.ts";
 import { inferredLimit } from "./settings.ts";
+import { TableSize } from "./table-size.ts";
 import * as transitions from "./transitions.ts";
 
 const rowsPerSweep = 2000;
@@ -23,6 +24,7 @@ const saveLinkEveryMs = 600_000;
 export class Reader {
   readonly #context: EngineContext;
   readonly #state: MappingState;
+  readonly #size = new TableSize();
   #nextPollAt = 0;
   #isFull = false;
   #isListingForgotten = false;
@@ -107,6 +109,7 @@ export class Reader {
     const { checkpoint } = this.#state;
     const { dataverse, settings, logger, now } = this.#context;
     const cursor = transitions.snapshotCursor(checkpoint);
+    this.#size.ask(checkpoint, this.#context, signal);
     const read = {
       metadata: plan.table,
       columns: plan.columns,
@@ -123,7 +126,8 @@ export class Reader {
     this.#failures = 0;
     if (page === undefined) return 0;
     const purpose = checkpoint.snapshot?.purpose;
-    await this.#commit(transitions.afterSnapshotPage(checkpoint, page, now()), this.#incoming(plan, page, false), {
+    const next = transitions.afterSnapshotPage(checkpoint, page, now(), this.#size.records);
+    await this.#commit(next, this.#incoming(plan, page, false), {
       stage: "Snapshot",
       replay: purpose === "Replay",
       listed: purpose === "FirstLoad",
@@ -205,7 +209,7 @@ export class Reader {
     const page = { checkpoint, records, ...rest, ...(isLast ? { release: { inferredLimit: limit } } : {}) };
     const { taken, withheld } = await queue.commitPage(page);
     this.#state.checkpoint = checkpoint;
-    this.#state.readRecords += records.length;
+    this.#state.speed.done.add(records.length - taken, this.#context.clock.now());
     if (records.length > 0) logger.info("page.read", { mapping, stage: rest.stage, records: records.length, taken });
     if (taken > 0 || isLast) wake();
     if (withheld > 0) await this.#pauseForDeletions(withheld, "left the filter");

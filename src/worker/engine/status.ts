@@ -1,7 +1,7 @@
-/** What a worker says of itself. Pure. */
+/** What a worker says of itself. */
 import type { MappingStatus } from "../../api/integration-workflow.ts";
 import type { SchemaDrift, WorkerStatus } from "../../api/worker-contract.ts";
-import type { MappingCounts } from "../queue/interface.ts";
+import type { Checkpoint, MappingCounts } from "../queue/interface.ts";
 import { type MappingState, pauseOf } from "./context.ts";
 import type { Health } from "./health.ts";
 
@@ -20,17 +20,19 @@ const driftReasons: ReadonlySet<string> = new Set([
   "KeyNotSearchable",
 ]);
 
+/** @param now on the engine's clock */
 export function workerStatus(
   states: readonly MappingState[],
   counts: ReadonlyMap<string, MappingCounts>,
   notReady: NotReady | undefined,
+  now: number,
 ): WorkerStatus {
   const backlog = [...counts.values()].reduce((sum, { pending }) => sum + pending, 0);
   const newest = Math.max(...[...counts.values()].map(({ lastWrittenAt }) => lastWrittenAt ?? 0), 0);
   return {
     backlog,
     ...(newest === 0 ? {} : { lastSyncTime: new Date(newest).toISOString() }),
-    mappings: states.map((state) => mappingStatus(state, counts.get(state.mapping.table))),
+    mappings: states.map((state) => mappingStatus(state, counts.get(state.mapping.table), now)),
     schemaDrift: states.flatMap(driftOf),
     ...(notReady === undefined ? {} : { notReady }),
   };
@@ -68,17 +70,47 @@ function noAnswer(health: Health, readyWindowMs: number): NotReady | undefined {
   };
 }
 
-function mappingStatus(state: MappingState, counts: MappingCounts | undefined): MappingStatus {
-  const { mapping, readRecords, writtenRecords } = state;
+/** Whether its records are on their way. */
+export function isMoving({ phase, backlog = 0, reading }: MappingStatus): boolean {
+  return phase !== "Paused" && (backlog > 0 || reading !== undefined);
+}
+
+function mappingStatus(state: MappingState, counts: MappingCounts | undefined, now: number): MappingStatus {
+  const { mapping, checkpoint, speed } = state;
+  const seconds = secondsToDrain(state, counts?.pending ?? 0, speed.done.perSecond(now));
   return {
     name: mapping.table,
     phase: phaseOf(state),
     backlog: counts?.pending ?? 0,
-    read: readRecords,
-    written: writtenRecords,
+    read: counts?.totalRead ?? 0,
+    written: counts?.totalWritten ?? 0,
+    ...readingOf(checkpoint),
+    recordsPerSecond: Math.round(speed.written.perSecond(now)),
+    ...(seconds === undefined ? {} : { secondsToDrain: seconds }),
     deadLettered: counts?.dead ?? 0,
     ...(counts?.lastWrittenAt === undefined ? {} : { lastSyncTime: new Date(counts.lastWrittenAt).toISOString() }),
   };
+}
+
+/** An estimate that the reading has passed tells nothing any more. */
+function readingOf({ snapshot }: Checkpoint): Pick<MappingStatus, "reading"> {
+  if (snapshot === undefined || (snapshot.progress === undefined && snapshot.nextLink !== undefined)) return {};
+  const { readRecords = 0, estimatedRecords } = snapshot.progress ?? {};
+  const isTold = estimatedRecords !== undefined && estimatedRecords >= readRecords;
+  return { reading: { read: readRecords, ...(isTold ? { estimatedTotal: estimatedRecords } : {}) } };
+}
+
+/** Until everything is read and written; undefined when nobody can tell. */
+function secondsToDrain(state: MappingState, pending: number, donePerSecond: number): number | undefined {
+  if (pauseOf(state) !== undefined) return undefined;
+  const { snapshot } = state.checkpoint;
+  const { reading } = readingOf(state.checkpoint);
+  const toRead =
+    snapshot === undefined || snapshot.sweeping ? 0 : (reading?.estimatedTotal ?? Number.NaN) - (reading?.read ?? 0);
+  const left = pending + toRead;
+  if (left === 0 && snapshot === undefined) return 0;
+  if (Number.isNaN(left) || donePerSecond === 0) return undefined;
+  return Math.ceil(left / donePerSecond);
 }
 
 function phaseOf(state: MappingState): string {

@@ -2,7 +2,7 @@
 import type { IngressMapping } from "../../api/integration-workflow.ts";
 import type { ReadCursor, TrackedPage } from "../dataverse/interface.ts";
 import { isSameIdentity } from "../flows/ingress/plan.ts";
-import type { Checkpoint, Pause } from "../queue/interface.ts";
+import type { Checkpoint, Pause, SnapshotProgress } from "../queue/interface.ts";
 
 /** A mapping that the store does not know. */
 export function firstLoad(mapping: IngressMapping, mappingHash: string): Checkpoint {
@@ -48,16 +48,36 @@ export function snapshotCursor({ snapshot }: Checkpoint): ReadCursor {
   return snapshot?.nextLink === undefined ? { kind: "snapshot" } : { kind: "next", link: snapshot.nextLink };
 }
 
-export function afterSnapshotPage(checkpoint: Checkpoint, page: TrackedPage, now: number): Checkpoint {
+/** @param estimatedRecords how many records the table is said to have; absent: as was said before, if it was */
+export function afterSnapshotPage(
+  checkpoint: Checkpoint,
+  page: TrackedPage,
+  now: number,
+  estimatedRecords?: number,
+): Checkpoint {
   const { snapshot, ...rest } = checkpoint;
   const purpose = snapshot?.purpose ?? "Resync";
+  const progress = progressAfter(snapshot, page.records.length, estimatedRecords);
   if (page.nextLink !== undefined) {
-    return { ...rest, snapshot: { purpose, sweeping: false, nextLink: page.nextLink } };
+    return { ...rest, snapshot: { purpose, sweeping: false, nextLink: page.nextLink, ...progress } };
   }
   // A replay runs beside the delta, which goes on by its own link.
   if (purpose === "Replay" && checkpoint.delta !== undefined) return rest;
   const delta = page.deltaLink === undefined ? {} : { delta: { link: page.deltaLink, issuedAt: now } };
-  return { ...rest, ...delta, snapshot: { purpose, sweeping: true } };
+  return { ...rest, ...delta, snapshot: { purpose, sweeping: true, ...progress } };
+}
+
+/** Of a reading that an older program began nobody knows how far it is. */
+function progressAfter(
+  snapshot: Checkpoint["snapshot"],
+  records: number,
+  estimatedRecords: number | undefined,
+): { progress?: SnapshotProgress } {
+  const { nextLink, progress } = snapshot ?? {};
+  if (nextLink !== undefined && progress === undefined) return {};
+  const estimate = estimatedRecords ?? progress?.estimatedRecords;
+  const readRecords = (progress?.readRecords ?? 0) + records;
+  return { progress: { readRecords, ...(estimate === undefined ? {} : { estimatedRecords: estimate }) } };
 }
 
 /** The table is read again from its beginning in the same generation: its paging link is no longer honoured. */

@@ -8,6 +8,8 @@ import { StubbornRefusals } from "./stubborn-refusals.ts";
 import { removedInCampaign, Turn, type TurnEnd } from "./turn.ts";
 
 const lookForDueEveryMs = 500;
+/** Nothing waits any more after these. */
+const doneWith: ReadonlySet<Settlement["kind"]> = new Set(["Written", "Removed", "Left", "Dead"]);
 
 interface Waiting {
   readonly record: LeasedRecord;
@@ -106,9 +108,17 @@ export class Writer {
     if (end.settlement === undefined) return;
     const settlement = this.#judge(record, end, end.settlement, state);
     await queue.settle(record, settlement);
+    this.#count(state, settlement);
     this.#tell(record, settlement, end.cause);
     const fatal = fatalOf(end.cause);
     if (fatal !== undefined) throw fatal;
+  }
+
+  #count({ speed }: MappingState, settlement: Settlement): void {
+    const now = this.#context.clock.now();
+    const isSent = (settlement.kind === "Written" || settlement.kind === "Removed") && settlement.sent;
+    if (isSent) speed.written.add(1, now);
+    if (doneWith.has(settlement.kind)) speed.done.add(1, now);
   }
 
   /** What Campaign refused is gone without its help: nobody is left to find out whether it still would. */
@@ -130,7 +140,6 @@ export class Writer {
       state.wave.over();
       endBlock(state);
       if (settlement.sent) {
-        state.writtenRecords += 1;
         this.#stubborn.get(state)?.written();
       }
       return settlement;

@@ -13,7 +13,12 @@ export class WorkerMetrics {
   readonly #ready;
   readonly #backlog;
   readonly #deadLetters;
-  readonly #records;
+  readonly #read;
+  readonly #written;
+  readonly #speed;
+  readonly #drain;
+  readonly #reading;
+  readonly #readingTotal;
   readonly #lastSync;
   readonly #inFlight;
   readonly #waiting;
@@ -32,13 +37,26 @@ export class WorkerMetrics {
     this.#inFlight = gauge("calls_in_flight", "Calls under way.", ["service"]);
     this.#waiting = gauge("calls_waiting", "Calls that wait for leave under the service's limits.", ["service"]);
     this.#parallelism = gauge("calls_parallelism", "Calls that may be under way at once.", ["service"]);
-    this.#records = gauge("records", "Records read and written by this process.", ["mapping", "outcome"]);
-    const calls = new Counter({
-      name: `${prefix}_calls_total`,
-      help: "Calls to the services, by HTTP status or by what went wrong without one.",
-      labelNames: ["service", "result"],
-      registers,
-    });
+    this.#speed = gauge("written_records_per_second", "Records written a second, over the last minute.", ["mapping"]);
+    this.#drain = gauge("drain_seconds", "When everything is written at this pace; absent when nobody can tell.", [
+      "mapping",
+    ]);
+    this.#reading = gauge("reading_records", "Records read so far of the table that is being read.", ["mapping"]);
+    this.#readingTotal = gauge(
+      "reading_records_estimated",
+      "Records that this table has, by a count that may be a day old.",
+      ["mapping"],
+    );
+    const counter = (name: string, help: string, labelNames: string[]) =>
+      new Counter({ name: `${prefix}_${name}`, help, labelNames, registers });
+    this.#read = counter("read_records_total", "Records read since the mapping's first load began.", ["mapping"]);
+    this.#written = counter("written_records_total", "Records written since the mapping's first load began.", [
+      "mapping",
+    ]);
+    const calls = counter("calls_total", "Calls to the services, by HTTP status or by what went wrong without one.", [
+      "service",
+      "result",
+    ]);
     const seconds = new Histogram({
       name: `${prefix}_call_duration_seconds`,
       help: "How long calls took, their wait for leave included.",
@@ -57,11 +75,20 @@ export class WorkerMetrics {
   /** Brings the gauges up to date. */
   observe(status: WorkerStatus, governorState: ((service: ServiceName) => GovernorState) | undefined): void {
     this.#ready.set(status.notReady === undefined ? 1 : 0);
-    for (const { name: mapping, backlog, deadLettered, read, written, lastSyncTime } of status.mappings) {
+    // They count in the store, over restarts.
+    for (const counter of [this.#read, this.#written]) counter.reset();
+    // What is not known now is absent.
+    for (const gauge of [this.#drain, this.#reading, this.#readingTotal]) gauge.reset();
+    for (const { name: mapping, backlog, deadLettered, lastSyncTime, ...progress } of status.mappings) {
       this.#backlog.set({ mapping }, backlog ?? 0);
       this.#deadLetters.set({ mapping }, deadLettered ?? 0);
-      this.#records.set({ mapping, outcome: "read" }, read ?? 0);
-      this.#records.set({ mapping, outcome: "written" }, written ?? 0);
+      const { read, written, recordsPerSecond, secondsToDrain, reading } = progress;
+      this.#read.inc({ mapping }, read ?? 0);
+      this.#written.inc({ mapping }, written ?? 0);
+      this.#speed.set({ mapping }, recordsPerSecond ?? 0);
+      if (secondsToDrain !== undefined) this.#drain.set({ mapping }, secondsToDrain);
+      if (reading !== undefined) this.#reading.set({ mapping }, reading.read);
+      if (reading?.estimatedTotal !== undefined) this.#readingTotal.set({ mapping }, reading.estimatedTotal);
       if (lastSyncTime !== undefined) this.#lastSync.set({ mapping }, Date.parse(lastSyncTime) / 1000);
     }
     if (governorState === undefined) return;

@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { IngressMapping } from "../../../../src/api/integration-workflow.ts";
-import { silentLogger } from "../../../../src/telemetry/log.ts";
+import { type Logger, silentLogger } from "../../../../src/telemetry/log.ts";
 import type { Campaign } from "../../../../src/worker/campaign/interface.ts";
+import type { Dataverse } from "../../../../src/worker/dataverse/interface.ts";
 import { IngressEngine } from "../../../../src/worker/engine/engine.ts";
 import { type EngineSettings, engineSettings } from "../../../../src/worker/engine/settings.ts";
 import type { Queue } from "../../../../src/worker/queue/interface.ts";
@@ -26,6 +27,9 @@ const mapping: IngressMapping = {
 
 export interface EngineGroundOptions {
   readonly settings?: Partial<EngineSettings>;
+  readonly logger?: Logger;
+  /** Stands between the engine and Dataverse. */
+  readonly dataverse?: (dataverse: Dataverse) => Dataverse;
   /** Stands between the engine and Campaign. */
   readonly campaign?: (campaign: Campaign) => Campaign;
 }
@@ -46,7 +50,7 @@ export class EngineGround {
     this.target = new TargetWorld(() => ({ fate: "Done", delayMs: 10 }), clock, 0);
     this.#directory = directory;
     this.#queue = queue;
-    const { campaign = (client) => client, settings } = options;
+    const { campaign = (client) => client, dataverse = (client) => client, settings, logger = silentLogger } = options;
     this.engine = new IngressEngine({
       configuration: {
         workflow: { name: "contacts", namespace: "crm", uid: "u" },
@@ -55,7 +59,7 @@ export class EngineGround {
       },
       mappings: [mapping],
       queue,
-      dataverse: this.source.client(),
+      dataverse: dataverse(this.source.client()),
       campaign: campaign(this.target.client()),
       settings: {
         ...engineSettings({ engineCallsPerSecond: 20, sharePercent: 100, mappings: 1, callTimeoutSeconds: 10 }),
@@ -64,7 +68,7 @@ export class EngineGround {
       clock,
       now: wallOf(clock),
       random: () => 0.5,
-      logger: silentLogger,
+      logger,
     });
     this.#run = this.engine.run(this.#stop.signal, this.#stop.signal);
   }

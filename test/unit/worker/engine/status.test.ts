@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { MappingState } from "../../../../src/worker/engine/context.ts";
 import { Health } from "../../../../src/worker/engine/health.ts";
+import { RateMeter } from "../../../../src/worker/engine/rate-meter.ts";
 import { notReadyReason } from "../../../../src/worker/engine/status.ts";
 import { WaveGuard } from "../../../../src/worker/engine/wave-guard.ts";
 import { CampaignError } from "../../../../src/worker/http/service-error.ts";
@@ -24,8 +25,7 @@ function mapping(changes: Partial<Pick<MappingState, "block">> & { pause?: typeo
     ran: true,
     wave,
     suspendedUntil: 0,
-    readRecords: 0,
-    writtenRecords: 0,
+    speed: { written: new RateMeter(), done: new RateMeter() },
   };
 }
 
