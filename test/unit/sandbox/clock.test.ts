@@ -17,10 +17,10 @@ const whoAmI = () => caller.call("GET", "WhoAmI");
 
 describe("a clock that runs faster", () => {
   it("lets the window of the limits pass as much sooner, and says Retry-After in real seconds", async () => {
-    await sandbox.control.setClock({ factor: 1000 });
     await sandbox.control.setServiceProtection({ enabled: true, requests: 2 });
     await whoAmI();
     await whoAmI();
+    await sandbox.control.setClock({ factor: 100 });
     const refused = await whoAmI();
     expect(refused.status).toBe(429);
     expect(refused.headers.get("retry-after")).toBe("1");
