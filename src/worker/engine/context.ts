@@ -12,6 +12,8 @@ import type { WaveGuard } from "./wave-guard.ts";
 
 /** What every part of the engine works with. */
 export interface EngineContext {
+  /** All of the workflow. */
+  readonly mappings: readonly IngressMapping[];
   readonly queue: Queue;
   readonly dataverse: Dataverse;
   readonly campaign: Campaign;

@@ -70,7 +70,7 @@ export class Reader {
     const { mapping } = this.#state;
     const table = await dataverse.tableMetadata(mapping.table, columnsOf(mapping), signal);
     const resource = await campaign.resourceMetadata(mapping.resource, signal);
-    const plan = planMapping(mapping, table, resource);
+    const plan = planMapping(mapping, table, resource, this.#context.mappings);
     if ("mapping" in plan) {
       this.#state.plan = plan;
       this.#state.block = undefined;

@@ -8,10 +8,12 @@
 import type { IngressMapping } from "../../api/integration-workflow.ts";
 import type { CampaignFields, CampaignKey } from "../campaign/interface.ts";
 import type { Plan } from "../flows/ingress/plan.ts";
-import { adoptionBody, insertBody, type MappedFields, mapRow, updateBody } from "../flows/ingress/record.ts";
+import type { LinkedFields, MappedFields } from "../flows/ingress/links.ts";
+import { adoptionBody, insertBody, mapRow, updateBody } from "../flows/ingress/record.ts";
 import { ServiceError } from "../http/service-error.ts";
-import type { LeasedRecord, Leave, Settlement, WrittenRecord } from "../queue/interface.ts";
+import type { LeasedRecord, Leave, Parent, Settlement, WrittenRecord } from "../queue/interface.ts";
 import type { EngineContext } from "./context.ts";
+import { parentMissing, RecordLinks } from "./record-links.ts";
 
 /** Why a record is buried that this workflow wrote and that is gone from Campaign. */
 export const removedInCampaign = "RemovedInCampaign";
@@ -33,10 +35,19 @@ class NoLeave extends Error {
   }
 }
 
-interface Content {
+/** As it was read: its links name rows. */
+interface ReadContent {
   readonly targetKey: string;
   readonly fields: MappedFields;
   readonly version: bigint;
+}
+
+/** As it is to be written: its links are keys in Campaign. */
+interface Content extends Omit<ReadContent, "fields"> {
+  readonly fields: LinkedFields;
+  /** Links that an update sends although they are unchanged, or are sent on insert only. */
+  readonly owed: LinkedFields;
+  readonly linked: readonly Parent[];
 }
 
 export class Turn {
@@ -80,7 +91,7 @@ export class Turn {
     }
     if (content !== undefined && version !== undefined) {
       const fields = JSON.parse(content.payload) as MappedFields; // Written by the reader, of this same mapping.
-      return this.#write({ targetKey: content.targetKey, fields, version });
+      return this.#link({ targetKey: content.targetKey, fields, version });
     }
     return this.#readAgain();
   }
@@ -93,7 +104,7 @@ export class Turn {
     const mapped = mapRow(this.#plan, row.row);
     switch (mapped.kind) {
       case "Mapped":
-        return this.#write({ ...mapped, version: row.version });
+        return this.#link({ ...mapped, version: row.version });
       case "Refused":
         return this.#dead(mapped.refusal.reason, mapped.refusal.message);
       case "FilteredOut": {
@@ -111,6 +122,22 @@ export class Turn {
     if (leave === "KeyTaken") return { kind: "Removed", sent: false };
     await this.#writing(() => this.#context.campaign.deleteByKey(this.#key(before.targetKey), this.#signal));
     return { kind: "Removed", sent: true };
+  }
+
+  /** Writes the record once its parents are there, those that it can do without apart. */
+  async #link(content: ReadContent): Promise<Settlement> {
+    const links = new RecordLinks(this.#record, this.#plan, content.fields, this.#context);
+    for (;;) {
+      const answer = await links.resolve();
+      if (answer.kind === "Wait") return { kind: "Park" };
+      if (answer.kind === "Missing") return this.#dead(parentMissing, answer.message);
+      try {
+        return await this.#write({ ...content, ...answer });
+      } catch (error) {
+        const isMissing = error instanceof ServiceError && error.code === "LinkTargetMissing";
+        if (!isMissing || !(await links.lookForParents(this.#signal))) throw error;
+      }
+    }
   }
 
   async #write(content: Content): Promise<Settlement> {
@@ -151,9 +178,11 @@ export class Turn {
 
   async #update(content: Content, before: WrittenRecord): Promise<Settlement> {
     const { replay } = this.#record;
-    const { fields } = content;
-    const isUnchanged = before.certainty === "Known" && before.hash === this.#hash(content) && !before.left;
-    const update = updateBody(this.#plan, fields);
+    const { fields, owed } = content;
+    const isOwed = Object.keys(owed).length > 0;
+    const isSame = before.certainty === "Known" && before.hash === this.#hash(content) && !before.left;
+    const isUnchanged = isSame && !isOwed;
+    const update = { ...updateBody(this.#plan, fields), ...owed };
     const isEmpty = !before.left && Object.keys(update).length === 0;
     if (!replay && (isUnchanged || isEmpty)) return this.#written(content, false);
     await this.#beginWrite(content, "Unknown", before.left);
@@ -240,7 +269,7 @@ export class Turn {
       hash: this.#hash(content),
       left: false,
     } as const;
-    return { kind: "Written", written, sent };
+    return { kind: "Written", written, sent, linked: content.linked };
   }
 
   #dead(reason: string, message: string): Settlement {

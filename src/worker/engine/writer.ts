@@ -4,6 +4,7 @@ import { StoreFullError } from "../queue/errors.ts";
 import type { LeasedRecord, Settlement } from "../queue/interface.ts";
 import type { EngineContext, MappingState } from "./context.ts";
 import { fatalOf } from "./fatal.ts";
+import { parentMissing } from "./record-links.ts";
 import { StubbornRefusals } from "./stubborn-refusals.ts";
 import { removedInCampaign, Turn, type TurnEnd } from "./turn.ts";
 
@@ -124,7 +125,8 @@ export class Writer {
   /** What Campaign refused is gone without its help: nobody is left to find out whether it still would. */
   async #endTrialOfNothing(state: MappingState): Promise<void> {
     const counts = await this.#context.queue.counts();
-    if (counts.get(state.mapping.table)?.pending !== 0) return;
+    const { pending = 0, parked = 0 } = counts.get(state.mapping.table) ?? {};
+    if (pending > parked) return;
     state.wave.over();
     endBlock(state);
   }
@@ -149,7 +151,9 @@ export class Writer {
       state.suspendedUntil = clock.now() + settings.lookAgainMs;
       return settlement;
     }
-    if (settlement.kind === "Retry" || settlement.kind === "Unknown") return settlement;
+    if (settlement.kind === "Retry" || settlement.kind === "Unknown" || settlement.kind === "Park") return settlement;
+    // Nobody was asked.
+    if (settlement.kind === "Dead" && settlement.refusal.reason === parentMissing) return settlement;
     endBlock(state);
     if (settlement.kind !== "Dead") return settlement;
     const { reason, message } = settlement.refusal;

@@ -51,6 +51,24 @@ export interface Checkpoint {
   /** Only until everything that Campaign has at the first load is listed. */
   readonly listing?: { readonly nextLink?: string };
   readonly pause?: Pause;
+  readonly checks?: SchemaChecks;
+}
+
+/** Which hashes may no longer tell what Campaign holds: none; of what was written since the last good check; all. */
+export type Doubt = "None" | "SinceGood" | "All";
+
+/** What is known of how a mapping's metadata was, and of what was written meanwhile. */
+export interface SchemaChecks {
+  /** What the mapping used of both systems' metadata when it last fitted, as text; absent: this mapping never did. */
+  readonly use?: string;
+  /** The number of the newest check: hashes carry the one at which they were stored. */
+  readonly epoch: number;
+  /** What was written up to this one was in Campaign before a check that found nothing. */
+  readonly good: number;
+  /** First and last epochs, ascending, whose hashes are not believed. */
+  readonly doubted: readonly (readonly [number, number])[];
+  /** The metadata does not fit, or did not for a time and it was not gone on yet. */
+  readonly drift?: Doubt;
 }
 
 export interface Pause {
@@ -123,6 +141,8 @@ export interface WrittenRecord {
   readonly certainty: "Inserting" | "Unknown" | "Removing" | "Known";
   /** Fingerprint of what an update would send; only when `Known`. */
   readonly hash?: string;
+  /** The epoch of the check (see SchemaChecks) after which the hash was stored; absent: 0. */
+  readonly checked?: number;
   readonly version: bigint;
   readonly generation: number;
   /**
@@ -149,10 +169,40 @@ export interface LeasedRecord {
   readonly listedThere?: boolean;
 }
 
+/** A record of this store that another points at. */
+export interface Parent {
+  readonly mapping: string;
+  readonly id: string;
+}
+
+/** What a leased record wants to know of a parent. */
+export interface ParentQuestion extends Parent {
+  /** It is not written without this parent. */
+  readonly isMandatory: boolean;
+  /** It was written before without this field's changes, so it waits for the parent only if it does already. */
+  readonly onlyIfOwed: boolean;
+}
+
+export type ParentStanding =
+  /** Campaign has it; `isOwed`: the record was written without the link, or the parent was made anew since. */
+  | { readonly kind: "There"; readonly targetKey: string; readonly isOwed: boolean }
+  /** It waits itself, or its table is still read, or it is asked for: what becomes of it will be told. */
+  | { readonly kind: "Awaited" }
+  /** `Cycle`: it waits, directly or not, for the record that asks. `Refused`: for that reason. */
+  | { readonly kind: "Absent"; readonly why: "Gone" | "FilteredOut" | "Cycle" }
+  | { readonly kind: "Absent"; readonly why: "Refused"; readonly reason: string };
+
 /** How a leased record's turn ended. */
 export type Settlement =
-  /** Campaign has it as `written` says, or nothing had to be sent. */
-  | { readonly kind: "Written"; readonly written: WrittenRecord; readonly sent: boolean }
+  /** Campaign has it as `written` says, or nothing had to be sent; `linked`: with links to these. */
+  | {
+      readonly kind: "Written";
+      readonly written: WrittenRecord;
+      readonly sent: boolean;
+      readonly linked?: readonly Parent[];
+    }
+  /** It waits, and nobody takes it, until one of its parents has changed or it has itself. */
+  | { readonly kind: "Park" }
   /** It is gone, or was never to be there: nothing is remembered. */
   | { readonly kind: "Removed"; readonly sent: boolean }
   /** It is outside the filter and stays in Campaign. */
@@ -187,6 +237,8 @@ export type Leave = "Begun" | "BegunBeside" | "Superseded" | "KeyBusy" | "KeyTak
 
 export interface MappingCounts {
   readonly pending: number;
+  /** Of those pending: that wait for another record. */
+  readonly parked: number;
   readonly dead: number;
   /** Records that this workflow wrote and that are in Campaign as far as it knows. */
   readonly written: number;
@@ -243,6 +295,11 @@ export interface Queue {
    */
   begin(record: LeasedRecord, written: WrittenRecord, leaseMs: number): Promise<Leave>;
   settle(record: LeasedRecord, settlement: Settlement): Promise<void>;
+  /**
+   * Whether Campaign has the parents of a leased record, in order. The store remembers them in place of those asked for
+   * before: when one lands, or is found not to, or goes, the record is due again by itself.
+   */
+  askParents(record: LeasedRecord, questions: readonly ParentQuestion[]): Promise<readonly ParentStanding[]>;
   /** Gives back records that nothing was done for. */
   giveBack(records: readonly LeasedRecord[]): Promise<void>;
 

@@ -61,7 +61,7 @@ export interface RefusalCount {
 }
 
 export interface StoredRecords {
-  /** At most 20, for rows may share a key. May read every row that waits for the mapping. */
+  /** A few at most, though many rows may share a key. May read every row that waits for the mapping. */
   look(mapping: string, asked: AskedRecord): Promise<readonly StoredRecord[]>;
   /** The newest refusals, or those that follow a place. */
   refusals(selection: RefusalSelection, limit: number, after?: RefusalPlace): Promise<readonly StoredRefusal[]>;

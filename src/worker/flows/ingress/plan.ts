@@ -5,6 +5,7 @@ import type { CampaignFieldMetadata, CampaignFieldType, CampaignResourceMetadata
 import type { ColumnMetadata, TableMetadata } from "../../dataverse/interface.ts";
 import { convert, type FieldValue, textSource } from "./convert.ts";
 import { compileFilter, FilterError, needsLabels, type RowFilter } from "./filter.ts";
+import { type PlannedLink, planLink } from "./links.ts";
 
 export interface PlannedField {
   readonly column: ColumnMetadata;
@@ -13,6 +14,7 @@ export interface PlannedField {
   readonly applyUpdates: boolean;
   /** By exact value. */
   readonly replacements: ReadonlyMap<string, string>;
+  readonly link?: PlannedLink;
 }
 
 export interface Plan {
@@ -29,7 +31,13 @@ export interface Plan {
 
 /** Why a mapping cannot run as it is: what does not fit, and where. */
 export interface Misfit {
-  readonly reason: "ColumnMissing" | "FieldMissing" | "ChangeTrackingOff" | "FilterInvalid" | "ConstantInvalid";
+  readonly reason:
+    | "ColumnMissing"
+    | "FieldMissing"
+    | "ChangeTrackingOff"
+    | "FilterInvalid"
+    | "ConstantInvalid"
+    | "LinkInvalid";
   readonly message: string;
 }
 
@@ -64,10 +72,12 @@ function digest(content: unknown): string {
     .slice(0, 16);
 }
 
+/** @param mappings all of the workflow: links point from one to another */
 export function planMapping(
   mapping: IngressMapping,
   table: TableMetadata,
   resource: CampaignResourceMetadata,
+  mappings: readonly IngressMapping[],
 ): Plan | readonly Misfit[] {
   const misfits: Misfit[] = [];
   const add = (reason: Misfit["reason"], message: string) => void misfits.push({ reason, message });
@@ -86,10 +96,13 @@ export function planMapping(
   }
   const constants = constantsOf(mapping, resource.fields, add);
   const passes = filterOf(mapping, table.columns, add);
-  const key = planField({ ...mapping.key, applyUpdates: false }, table, resource);
-  const fields = mapping.fields.flatMap((field) => planField(field, table, resource) ?? []);
+  const invalidLink = (message: string) => add("LinkInvalid", `mapping ${mapping.table}: ${message}`);
+  const planned = (field: IngressMapping["fields"][number]) => planField(field, table, resource, mappings, invalidLink);
+  const key = planned({ ...mapping.key, applyUpdates: false });
+  const fields = mapping.fields.flatMap((field) => planned(field) ?? []);
   if (misfits.length > 0 || key === undefined || passes === undefined) return misfits;
-  const usesLabels = mapping.picklistValues === "Label" && fields.some(({ column }) => hasLabel(column));
+  const usesLabels =
+    mapping.picklistValues === "Label" && fields.some(({ column, link }) => link === undefined && hasLabel(column));
   return {
     mapping,
     table,
@@ -103,19 +116,28 @@ export function planMapping(
 }
 
 function planField(
-  { column, field, applyUpdates, replacements = [] }: Omit<IngressMapping["fields"][number], "link">,
+  mapped: IngressMapping["fields"][number],
   table: TableMetadata,
   resource: CampaignResourceMetadata,
+  mappings: readonly IngressMapping[],
+  invalidLink: (message: string) => void,
 ): PlannedField | undefined {
+  const { column, field, applyUpdates, replacements = [] } = mapped;
   const from = table.columns.get(column);
   const to = resource.fields.get(field);
   if (from === undefined || to === undefined) return undefined;
+  const link = planLink(mapped, from, to, mappings);
+  if (typeof link === "string") {
+    invalidLink(link);
+    return undefined;
+  }
   return {
     column: from,
     field,
     type: to.type,
     applyUpdates,
     replacements: new Map(replacements.map((replacement) => [replacement.from, replacement.to])),
+    ...(link === undefined ? {} : { link }),
   };
 }
 

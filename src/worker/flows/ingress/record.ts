@@ -3,10 +3,8 @@ import type { CampaignFields } from "../../campaign/interface.ts";
 import type { DataverseRow } from "../../dataverse/interface.ts";
 import { convert, type FieldValue, readValue, type SourceValue, textSource } from "./convert.ts";
 import { labelOf } from "./labels.ts";
+import { type LinkedFields, type Lookup, lookupOf, type MappedFields } from "./links.ts";
 import type { Plan, PlannedField } from "./plan.ts";
-
-/** Every mapped field; which of them go out is decided at writing. */
-export type MappedFields = Readonly<Record<string, FieldValue>>;
 
 export type MappedRow =
   | { readonly kind: "Mapped"; readonly targetKey: string; readonly fields: MappedFields }
@@ -25,9 +23,10 @@ export function mapRow(plan: Plan, row: DataverseRow): MappedRow {
     const message = `the key column ${plan.key.column.name} is empty: a record without a key is not written`;
     return { kind: "Refused", refusal: { reason: "KeyMissing", message } };
   }
-  const fields: Record<string, FieldValue> = {};
+  const fields: Record<string, FieldValue | Lookup> = {};
   for (const field of plan.fields) {
-    const value = fieldValue(plan, field, row);
+    const { column, link } = field;
+    const value = link === undefined ? fieldValue(plan, field, row) : lookupOf(row, column, link);
     if (value === undefined) return notConverted(field);
     fields[field.field] = value;
   }
@@ -35,18 +34,18 @@ export function mapRow(plan: Plan, row: DataverseRow): MappedRow {
 }
 
 /** The body of an insert: all that has a value, the constants and the key. */
-export function insertBody(plan: Plan, targetKey: string, fields: MappedFields): CampaignFields {
+export function insertBody(plan: Plan, targetKey: string, fields: LinkedFields): CampaignFields {
   const filled = Object.entries(fields).filter(([, value]) => value !== null && value !== "");
   return { ...Object.fromEntries(filled), ...plan.constants, [plan.key.field]: keyValue(plan, targetKey) };
 }
 
 /** The body of a first update of a record that was there already: all fields and the constants. */
-export function adoptionBody(plan: Plan, fields: MappedFields): CampaignFields {
+export function adoptionBody(plan: Plan, fields: LinkedFields): CampaignFields {
   return { ...fields, ...plan.constants };
 }
 
 /** The body of an update. */
-export function updateBody(plan: Plan, fields: MappedFields): CampaignFields {
+export function updateBody(plan: Plan, fields: LinkedFields): CampaignFields {
   const updated = plan.fields.filter(({ applyUpdates, field }) => applyUpdates && field in fields);
   return Object.fromEntries(updated.map(({ field }) => [field, fields[field]]));
 }

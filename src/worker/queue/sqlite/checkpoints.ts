@@ -1,5 +1,6 @@
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
-import type { Checkpoint, SnapshotProgress, SnapshotPurpose } from "../interface.ts";
+import type { Checkpoint, SchemaChecks, SnapshotProgress, SnapshotPurpose } from "../interface.ts";
+import type { Links } from "./links.ts";
 
 const columns = [
   "mapping",
@@ -20,17 +21,20 @@ const columns = [
   "pause_message",
   "pause_since",
   "pause_replay",
+  "checks",
 ] as const;
 
 type Row = Record<string, SQLOutputValue>;
 
 /** Reads and writes table `checkpoint`. To be called within a transaction. */
 export class Checkpoints {
+  readonly #links: Links;
   readonly #all;
   readonly #put;
   readonly #counters;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, links: Links) {
+    this.#links = links;
     this.#all = database.prepare("SELECT * FROM checkpoint ORDER BY mapping");
     this.#put = database.prepare(
       `INSERT OR REPLACE INTO checkpoint (${columns.join(", ")}) VALUES (${columns.map(() => "?").join(", ")})`,
@@ -43,7 +47,8 @@ export class Checkpoints {
   }
 
   put(checkpoint: Checkpoint): void {
-    const { mapping, mappingHash, generation, replay, delta, snapshot, listing, pause } = checkpoint;
+    const { mapping, mappingHash, generation, replay, delta, snapshot, listing, pause, checks } = checkpoint;
+    const wasLoading = this.#links.isLoading(mapping);
     this.#counters.run(mapping);
     this.#put.run(
       mapping,
@@ -64,7 +69,9 @@ export class Checkpoints {
       pause?.message ?? null,
       pause?.since ?? null,
       pause?.replay ?? null,
+      checks === undefined ? null : JSON.stringify(checks),
     );
+    if (wasLoading !== this.#links.isLoading(mapping)) this.#links.loads(mapping, !wasLoading);
   }
 }
 
@@ -77,6 +84,7 @@ function checkpointOf(row: Row): Checkpoint {
   const listingNext = text(row["listing_next"]);
   const reason = text(row["pause_reason"]);
   const pauseReplay = text(row["pause_replay"]);
+  const checks = text(row["checks"]);
   return {
     mapping: String(row["mapping"]),
     mappingHash: String(row["mapping_hash"]),
@@ -106,6 +114,7 @@ function checkpointOf(row: Row): Checkpoint {
             ...(pauseReplay === undefined ? {} : { replay: pauseReplay }),
           },
         }),
+    ...(checks === undefined ? {} : { checks: JSON.parse(checks) as SchemaChecks }), // Written by put() alone.
   };
 }
 

@@ -3,6 +3,7 @@ import { coalesce, type Decision, type KnownState, type PutRow } from "../coales
 import type { Incoming, PageCommit, PageResult, Stage } from "../interface.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import { departed, holds, type Keys } from "./keys.ts";
+import { type Links, unparking } from "./links.ts";
 
 type Row = Record<string, SQLOutputValue>;
 
@@ -22,6 +23,7 @@ interface Known extends KnownState {
 export class Intake {
   readonly #checkpoints: Checkpoints;
   readonly #keys: Keys;
+  readonly #links: Links;
   readonly #pending;
   readonly #written;
   readonly #dead;
@@ -39,9 +41,10 @@ export class Intake {
   readonly #inferredHeld;
   readonly #release;
 
-  constructor(database: DatabaseSync, checkpoints: Checkpoints, keys: Keys) {
+  constructor(database: DatabaseSync, checkpoints: Checkpoints, keys: Keys, links: Links) {
     this.#checkpoints = checkpoints;
     this.#keys = keys;
+    this.#links = links;
     const reading = (sql: string) => {
       const statement = database.prepare(sql);
       statement.setReadBigInts(true); // Row versions have 64 bits.
@@ -64,7 +67,8 @@ export class Intake {
     );
     this.#replace = database.prepare(
       `UPDATE pending SET operation = ?, version = ?, target_key = ?, payload = ?, generation = ?, held = ?,
-         inferred = ?, replay = max(replay, ?), listed = min(listed, ?), bulk = min(bulk, ?), revision = revision + 1 WHERE seq = ?`,
+         inferred = ?, replay = max(replay, ?), listed = min(listed, ?), bulk = min(bulk, ?),
+         ${unparking}, revision = revision + 1 WHERE seq = ?`,
     );
     this.#stamp = database.prepare(
       `UPDATE pending SET generation = ?, revision = revision + (replay < ?), replay = max(replay, ?) WHERE seq = ?`,
@@ -152,12 +156,14 @@ export class Intake {
           this.#depart.run(incoming.version, mapping, id);
           if (known.heldKey !== undefined) this.#keys.passOn(mapping, id, known.heldKey, now);
         }
+        this.#links.absent({ mapping, id }, incoming.kind === "Delete" ? "Gone" : "FilteredOut");
         return;
       case "Bury": {
         if (known.seq !== undefined) this.#drop.run(known.seq);
         const { reason, message } = decision.refusal;
         const version = incoming.kind === "Delete" ? null : incoming.version;
         this.#bury.run(mapping, id, version, generation, reason, message, wallNow);
+        this.#links.refused({ mapping, id });
       }
     }
   }

@@ -26,7 +26,8 @@ export interface KeyStanding {
 export const holds = `(departed = ${departed.no} OR certainty IN (1, 2))`;
 
 const removing = 3;
-const sharing = `SELECT id FROM written WHERE mapping = ?1 AND target_key = ?2
+/** The rows with a key. */
+export const sharing = `SELECT id FROM written WHERE mapping = ?1 AND target_key = ?2
   UNION ALL SELECT id FROM written WHERE mapping = ?1 AND id = ?2 AND target_key IS NULL`;
 
 /**

@@ -67,7 +67,8 @@ function tryOpen(directory: string, path: string): DatabaseSync | StoreWait {
     migrate(database);
     // The store is this process's alone: what an earlier one had leased or put off without a call under way is due.
     database.exec(
-      "UPDATE pending SET token = NULL, ready_at = first_read_at WHERE begun = 0 AND ready_at <> first_read_at",
+      `UPDATE pending SET token = NULL, ready_at = first_read_at
+       WHERE begun = 0 AND parked = 0 AND ready_at <> first_read_at`,
     );
     database.exec("COMMIT");
     database.enableDefensive(true);

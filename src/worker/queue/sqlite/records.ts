@@ -17,7 +17,7 @@ import { writtenOf } from "./turns.ts";
 type Row = Record<string, SQLOutputValue>;
 
 const rowsPerTransaction = 2000;
-const recordsPerKey = 20;
+const recordsPerKey = 10;
 
 /** Answers what a person asks, so its statements are prepared when they are needed. */
 export class SqliteRecords implements StoredRecords {

@@ -113,14 +113,54 @@ export const migrations: readonly string[] = [
   [linkTables(), checkColumns(), redriveColumns(), progressColumns()].join("\n"),
 ];
 
-/** What waits for another record. */
+/** Which records point at which, and which wait for them. */
 function linkTables(): string {
-  return "";
+  return `
+  ALTER TABLE pending ADD COLUMN parked INTEGER NOT NULL DEFAULT 0; -- waits for another record
+  ALTER TABLE counters ADD COLUMN parked INTEGER NOT NULL DEFAULT 0;
+  CREATE TRIGGER pending_parked AFTER UPDATE OF parked ON pending WHEN NEW.parked <> OLD.parked BEGIN
+    UPDATE counters SET parked = parked + NEW.parked - OLD.parked WHERE mapping = NEW.mapping;
+  END;
+  CREATE TRIGGER pending_parked_out AFTER DELETE ON pending WHEN OLD.parked <> 0 BEGIN
+    UPDATE counters SET parked = parked - 1 WHERE mapping = OLD.mapping;
+  END;
+
+  CREATE TABLE links (
+    parent_mapping TEXT NOT NULL,
+    parent_id TEXT NOT NULL,
+    mapping TEXT NOT NULL,
+    id TEXT NOT NULL,
+    state INTEGER NOT NULL, -- 0 linked, 1 owed: to be sent when the parent is there, 2 not written without it
+    PRIMARY KEY (parent_mapping, parent_id, mapping, id)
+  ) WITHOUT ROWID;
+  CREATE INDEX links_of ON links (mapping, id);
+
+  -- Parents that were looked at and are not to be written.
+  CREATE TABLE absent (
+    mapping TEXT NOT NULL,
+    id TEXT NOT NULL,
+    why TEXT NOT NULL,
+    PRIMARY KEY (mapping, id)
+  ) WITHOUT ROWID;
+
+  -- What happened to parents and is yet to be told to what points at them; the place is the last that was told.
+  CREATE TABLE link_news (
+    seq INTEGER PRIMARY KEY,
+    mapping TEXT NOT NULL,
+    id TEXT,                -- absent: all of the mapping
+    kind INTEGER NOT NULL,
+    place_parent TEXT NOT NULL DEFAULT '',
+    place_mapping TEXT NOT NULL DEFAULT '',
+    place_id TEXT NOT NULL DEFAULT ''
+  );`;
 }
 
 /** What was written since both systems were last seen to fit. */
 function checkColumns(): string {
-  return "";
+  return `
+  ALTER TABLE checkpoint ADD COLUMN checks TEXT;  -- SchemaChecks, as JSON
+  ALTER TABLE written ADD COLUMN checked INTEGER; -- the epoch of the check after which the hash was stored
+  `;
 }
 
 /** When a record was sent. In milliseconds since 1970; absent: by an older program, or never. */

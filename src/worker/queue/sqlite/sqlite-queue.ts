@@ -9,6 +9,8 @@ import type {
   MappingCounts,
   PageCommit,
   PageResult,
+  ParentQuestion,
+  ParentStanding,
   Queue,
   Settlement,
   StoreOwner,
@@ -17,6 +19,7 @@ import type {
 import { Checkpoints } from "./checkpoints.ts";
 import { heldUntil, Intake } from "./intake.ts";
 import { holds, Keys } from "./keys.ts";
+import { Links, unparking } from "./links.ts";
 import { openDatabase, type StoreWait } from "./open.ts";
 import { SqliteRecords } from "./records.ts";
 import { StoreClock } from "./store-clock.ts";
@@ -55,6 +58,7 @@ class SqliteQueue implements Queue {
   readonly #transactions: Transactions;
   readonly #checkpoints: Checkpoints;
   readonly #keys: Keys;
+  readonly #links: Links;
   readonly #intake: Intake;
   readonly #turns: Turns;
   readonly #fingerprintKey: Buffer;
@@ -70,10 +74,11 @@ class SqliteQueue implements Queue {
     this.#clock = new StoreClock(wall, database);
     this.#fingerprintKey = Buffer.from(this.#meta("fingerprint_key") ?? "", "base64");
     this.#transactions = new Transactions(database, () => this.#noRoom());
-    this.#checkpoints = new Checkpoints(database);
+    this.#links = new Links(database);
+    this.#checkpoints = new Checkpoints(database, this.#links);
     this.#keys = new Keys(database);
-    this.#intake = new Intake(database, this.#checkpoints, this.#keys);
-    this.#turns = new Turns(database, this.#keys, (text) => this.fingerprint(text));
+    this.#intake = new Intake(database, this.#checkpoints, this.#keys, this.#links);
+    this.#turns = new Turns(database, this.#keys, this.#links, (text) => this.fingerprint(text));
     this.records = new SqliteRecords(database, this.#transactions, this.#clock);
     this.#counts = database.prepare("SELECT * FROM counters");
     this.#truncation = setInterval(() => this.#truncateLog(), truncateLogEveryMs);
@@ -107,7 +112,7 @@ class SqliteQueue implements Queue {
       this.#database
         .prepare(
           `UPDATE pending SET operation = 0, target_key = NULL, payload = NULL, held = 0, inferred = 0, listed = 0,
-             revision = revision + 1 WHERE mapping = ?`,
+             ${unparking}, revision = revision + 1 WHERE mapping = ?`,
         )
         .run(checkpoint.mapping);
     });
@@ -123,6 +128,8 @@ class SqliteQueue implements Queue {
       "DELETE FROM pending WHERE seq IN (SELECT seq FROM pending WHERE mapping = ?1 LIMIT ?2)",
       "DELETE FROM written WHERE mapping = ?1 AND id IN (SELECT id FROM written WHERE mapping = ?1 LIMIT ?2)",
       "DELETE FROM dead WHERE mapping = ?1 AND id IN (SELECT id FROM dead WHERE mapping = ?1 LIMIT ?2)",
+      "DELETE FROM links WHERE mapping = ?1 AND id IN (SELECT id FROM links WHERE mapping = ?1 LIMIT ?2)",
+      "DELETE FROM absent WHERE mapping = ?1 AND id IN (SELECT id FROM absent WHERE mapping = ?1 LIMIT ?2)",
     ].map((sql) => this.#database.prepare(sql));
     for (const part of parts) {
       while ((await this.#transactions.run(() => part.run(mapping, rowsPerSweep).changes)) !== 0);
@@ -187,6 +194,8 @@ class SqliteQueue implements Queue {
         if (remove || isWaiting.get(mapping, id) !== undefined) see.run(generation, mapping, id);
         else {
           forget.run(mapping, id);
+          this.#links.forget({ mapping, id });
+          this.#links.lost({ mapping, id });
           if (isHolder === 1) this.#keys.passOn(mapping, id, String(key ?? id), now);
         }
       }
@@ -195,7 +204,15 @@ class SqliteQueue implements Queue {
   }
 
   lease(mapping: string, limit: number, leaseMs: number): Promise<readonly LeasedRecord[]> {
-    return this.#transactions.run(() => this.#turns.lease(mapping, limit, leaseMs, this.#clock.now()));
+    return this.#transactions.run(() => {
+      const now = this.#clock.now();
+      this.#links.proceed(now);
+      return this.#turns.lease(mapping, limit, leaseMs, now);
+    });
+  }
+
+  askParents(record: LeasedRecord, questions: readonly ParentQuestion[]): Promise<readonly ParentStanding[]> {
+    return this.#transactions.run(() => this.#turns.askParents(record, questions, this.#clock.now()));
   }
 
   begin(record: LeasedRecord, written: WrittenRecord, leaseMs: number): Promise<Leave> {
@@ -220,6 +237,7 @@ class SqliteQueue implements Queue {
             String(row["mapping"]),
             {
               pending: Number(row["pending"]),
+              parked: Number(row["parked"]),
               dead: Number(row["dead"]),
               written: Number(row["written"]),
               totalRead: Number(row["read"]),

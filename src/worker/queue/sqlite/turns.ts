@@ -1,14 +1,18 @@
 import { randomInt } from "node:crypto";
 import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
-import type { LeasedRecord, Leave, Settlement, WrittenRecord } from "../interface.ts";
+import type { LeasedRecord, Leave, ParentQuestion, ParentStanding, Settlement, WrittenRecord } from "../interface.ts";
 import { heldUntil, isRemoval } from "./intake.ts";
 import { departed, holds, type Keys } from "./keys.ts";
+import { type Links, parkedUntil } from "./links.ts";
 
 type Row = Record<string, SQLOutputValue>;
 
 /** By their values in the table; older programs take what they do not know for `Unknown`. */
 const certainties = ["Known", "Unknown", "Inserting", "Removing"] as const satisfies WrittenRecord["certainty"][];
 const lefts = [false, "Filter", "Key"] as const satisfies WrittenRecord["left"][];
+
+/** Beyond so many, what waits for another record is kept by its key alone, so that the store stays small. */
+const parkedWithContent = 50_000;
 
 /**
  * The turns of records at the writer: leased, begun, settled. To be called within a transaction.
@@ -18,6 +22,7 @@ const lefts = [false, "Filter", "Key"] as const satisfies WrittenRecord["left"][
 export class Turns {
   readonly #fingerprint: (text: string) => string;
   readonly #keys: Keys;
+  readonly #links: Links;
   readonly #leaseChanged;
   readonly #leaseBulk;
   readonly #leaseAgain;
@@ -33,13 +38,17 @@ export class Turns {
   readonly #retry;
   readonly #attempt;
   readonly #removeLater;
+  readonly #park;
+  readonly #dropContent;
+  readonly #parked;
   readonly #bury;
   readonly #clearDead;
   readonly #sent;
 
-  constructor(database: DatabaseSync, keys: Keys, fingerprint: (text: string) => string) {
+  constructor(database: DatabaseSync, keys: Keys, links: Links, fingerprint: (text: string) => string) {
     this.#fingerprint = fingerprint;
     this.#keys = keys;
+    this.#links = links;
     const leasing = (attempts: string) => {
       const statement = database.prepare(
         `UPDATE pending SET ready_at = ?, token = ?, begun = 0 WHERE seq IN (
@@ -60,9 +69,10 @@ export class Turns {
     this.#free = database.prepare("UPDATE pending SET token = NULL, begun = 0, ready_at = first_read_at WHERE seq = ?");
     this.#begin = database.prepare("UPDATE pending SET begun = 1, ready_at = ? WHERE seq = ?");
     this.#putWritten = database.prepare(
-      `INSERT INTO written (mapping, id, target_key, certainty, hash, version, generation, seen, departed, written_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO written (mapping, id, target_key, certainty, hash, checked, version, generation, seen, departed, written_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET target_key = excluded.target_key, certainty = excluded.certainty, hash = excluded.hash,
+         checked = excluded.checked,
          version = excluded.version, generation = excluded.generation, seen = max(seen, excluded.seen),
          departed = excluded.departed, written_at = coalesce(excluded.written_at, written_at)`,
     );
@@ -79,6 +89,9 @@ export class Turns {
       `UPDATE pending SET operation = 1, version = ?, target_key = NULL, payload = NULL, inferred = 1,
          held = ${heldUntil.Round}, token = NULL, begun = 0, ready_at = first_read_at WHERE seq = ?`,
     );
+    this.#park = database.prepare("UPDATE pending SET parked = 1, token = NULL, begun = 0, ready_at = ? WHERE seq = ?");
+    this.#dropContent = database.prepare("UPDATE pending SET target_key = NULL, payload = NULL WHERE seq = ?");
+    this.#parked = database.prepare("SELECT parked FROM counters WHERE mapping = ?");
     this.#bury = database.prepare(
       `INSERT INTO dead (mapping, id, version, generation, reason, message, refused_at) VALUES (?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET version = excluded.version, generation = excluded.generation,
@@ -149,17 +162,25 @@ export class Turns {
           this.#free.run(ticket.seq);
           return;
         }
+        this.#tellLanding(record, settlement.written);
         this.#put(record, settlement.written, settlement.sent ? wallNow : null);
+        if (isNewest) this.#links.linked(record, settlement.linked ?? []);
         if (settlement.sent) this.#sent.run(wallNow, mapping);
         break;
       case "Removed":
         this.#leaveKey(mapping, id, undefined, settlement.sent, now);
+        this.#links.lost(record);
         this.#dropWritten.run(mapping, id);
+        if (isNewest) {
+          this.#links.forget(record);
+          this.#links.absent(record, "Gone");
+        }
         if (settlement.sent) this.#sent.run(wallNow, mapping);
         break;
       case "Left":
         this.#leaveKey(mapping, id, undefined, false, now);
         this.#depart.run(settlement.version, mapping, id);
+        if (isNewest) this.#links.absent(record, "FilteredOut");
         break;
       case "RemoveLater":
         if (isNewest) this.#removeLater.run(settlement.version, ticket.seq);
@@ -172,13 +193,20 @@ export class Turns {
       case "Unknown":
         this.#attempt.run(ticket.seq);
         return;
+      case "Park":
+        // If it would wait for itself it is due at once, and is told so when it asks again.
+        if (isNewest && !this.#links.isInCycle(record)) this.#wait(record, ticket.seq);
+        else this.#free.run(ticket.seq);
+        return;
       case "Dead":
         if (isBegun) this.#restore(record, settlement.before);
         if (isNewest) {
           const { reason, message } = settlement.refusal;
           const version = settlement.version ?? record.version ?? null;
           this.#bury.run(mapping, id, version, record.generation, reason, message, wallNow);
+          this.#links.refused(record);
         }
+        if (this.#written.get(mapping, id) === undefined) this.#links.lost(record);
         break;
     }
     if (!isNewest) {
@@ -187,6 +215,14 @@ export class Turns {
     }
     this.#done.run(ticket.seq);
     if (settlement.kind !== "Dead") this.#clearDead.run(mapping, id);
+  }
+
+  /** See Queue.askParents. A turn that lost its lease has nothing to say any more. */
+  askParents(record: LeasedRecord, questions: readonly ParentQuestion[], now: number): readonly ParentStanding[] {
+    if (this.#mine.get(record.ticket.seq, record.ticket.token) === undefined) {
+      return questions.map(() => ({ kind: "Awaited" }));
+    }
+    return this.#links.ask(record, questions, now);
   }
 
   giveBack({ ticket: { seq, token } }: LeasedRecord): void {
@@ -200,12 +236,27 @@ export class Turns {
       written.targetKey === id ? null : written.targetKey,
       certainties.indexOf(written.certainty),
       written.hash ?? null,
+      written.checked ?? null,
       written.version,
       written.generation,
       generation,
       lefts.indexOf(written.left),
       writtenAt,
     );
+  }
+
+  #wait({ mapping }: LeasedRecord, seq: number): void {
+    this.#park.run(parkedUntil, seq);
+    if (Number(this.#parked.get(mapping)?.["parked"]) > parkedWithContent) this.#dropContent.run(seq);
+  }
+
+  /** Of a write that follows another of the same record, nobody wants to know. */
+  #tellLanding(record: LeasedRecord, { targetKey, left }: WrittenRecord): void {
+    const { mapping, id } = record;
+    const row = this.#written.get(mapping, id);
+    const wasThere = row !== undefined && (row["certainty"] === 0n || row["certainty"] === 1n);
+    if (wasThere && String(row["target_key"] ?? id) === targetKey && left !== "Key") return;
+    this.#links.landed(record, targetKey);
   }
 
   /** The row's written key is no longer its own, or another; `isRemoved`: and the key's record was removed. */
@@ -251,11 +302,12 @@ export class Turns {
 }
 
 export function writtenOf(id: string, row: Row): WrittenRecord {
-  const { target_key: targetKey, hash } = row;
+  const { target_key: targetKey, hash, checked } = row;
   return {
     targetKey: typeof targetKey === "string" ? targetKey : id,
     certainty: certainties[Number(row["certainty"])] ?? "Unknown",
     ...(typeof hash === "string" ? { hash } : {}),
+    ...(typeof checked === "bigint" ? { checked: Number(checked) } : {}),
     version: row["version"] as bigint, // NOT NULL, read as a bigint.
     generation: Number(row["generation"]),
     left: lefts[Number(row["departed"])] ?? false,

@@ -72,6 +72,7 @@ it("everything that does not fit is named at once", () => {
     broken,
     untracked,
     resourceWith({ externalId: "string", firstName: "string", level: "integer" }),
+    [broken],
   );
   expect("mapping" in misfits ? [] : misfits.map(({ reason }) => reason).sort()).toEqual([
     "ChangeTrackingOff",

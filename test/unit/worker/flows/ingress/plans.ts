@@ -53,7 +53,8 @@ export function planOne(
 }
 
 export function planOf(mapping: Partial<IngressMapping>, fields: Readonly<Record<string, CampaignFieldType>>): Plan {
-  const plan = planMapping({ ...baseMapping, ...mapping }, table, resourceWith({ externalId: "string", ...fields }));
+  const asked = { ...baseMapping, ...mapping };
+  const plan = planMapping(asked, table, resourceWith({ externalId: "string", ...fields }), [asked]);
   if ("mapping" in plan) return plan;
   throw new Error(plan.map(({ message }) => message).join("; "));
 }

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { CampaignFieldType } from "../../../../../src/worker/campaign/interface.ts";
 import type { DataverseRow } from "../../../../../src/worker/dataverse/interface.ts";
+import { linked } from "../../../../../src/worker/flows/ingress/links.ts";
 import { adoptionBody, insertBody, mapRow, updateBody } from "../../../../../src/worker/flows/ingress/record.ts";
 import { columns, planOf, planOne } from "./plans.ts";
 
@@ -145,7 +146,7 @@ describe("bodies", () => {
     { firstName: "string", children: "integer", level: "integer" },
   );
   const mapped = mapRow(plan, { contactid: "id", firstname: null, children: 2 });
-  const fields = mapped.kind === "Mapped" ? mapped.fields : {};
+  const fields = mapped.kind === "Mapped" ? linked(mapped.fields, new Map()) : {};
 
   it("an insert has the key, the constants and what has a value", () => {
     expect(insertBody(plan, "id", fields)).toEqual({ externalId: "id", children: 2, level: 3 });
