@@ -1,0 +1,237 @@
+import type { CampaignResourceMetadata } from "../campaign/interface.ts";
+import type { TableMetadata, TrackedPage } from "../dataverse/interface.ts";
+import { columnsOf, type Misfit, type Plan, planMapping } from "../flows/ingress/plan.ts";
+import { compareUse, type Difference } from "../flows/ingress/schema-comparison.ts";
+import { type SchemaUse, schemaUse } from "../flows/ingress/schema-use.ts";
+import { ServiceError } from "../http/service-error.ts";
+import type { Doubt, Incoming, SchemaChecks } from "../queue/interface.ts";
+import type { EngineContext, MappingState } from "./context.ts";
+import { fatalOf } from "./fatal.ts";
+import { HashTrust } from "./hash-trust.ts";
+import { begunCheck, drifted, goodCheck, resumedChecks, worseDoubt } from "./schema-checks.ts";
+import * as transitions from "./transitions.ts";
+
+/** Whether what was read under the plan at hand still counts. */
+type Finding = "Same" | "Changed";
+
+interface Metadata {
+  readonly table: TableMetadata;
+  readonly resource: CampaignResourceMetadata;
+}
+
+interface Misfits {
+  readonly reason: string;
+  readonly message: string;
+  readonly doubt: Doubt;
+}
+
+/**
+ * Fits one mapping to both systems' metadata, and watches that it stays so: at the start, once in a while, when a page was
+ * read by another version of Dataverse's metadata, and when the writer asks because of a refusal. What no longer fits
+ * stops the mapping with its rows queued. When it fits again, or what changed can be followed, everything is read again
+ * under a new generation, and hashes that may not tell what Campaign holds are not believed. Used by the mapping's reader
+ * alone, for it changes the checkpoint.
+ */
+export class PublishGuard {
+  readonly #context: EngineContext;
+  readonly #state: MappingState;
+  /** On the engine's clock. */
+  #beganAt = Number.NEGATIVE_INFINITY;
+  #dueAt = Number.NEGATIVE_INFINITY;
+  #schemaVersion: string | undefined;
+
+  constructor(context: EngineContext, state: MappingState) {
+    this.#context = context;
+    this.#state = state;
+  }
+
+  /** How long until it is time for a check, if nobody asks before. */
+  get dueInMs(): number {
+    if (this.#state.checkpoint.pause !== undefined) return Number.POSITIVE_INFINITY;
+    return Math.max(0, this.#dueAt - this.#context.clock.now());
+  }
+
+  /**
+   * Reading met what every record of the mapping meets: it cannot run for now.
+   * @returns how long to wait before the next check: not at all, unless one was made just now
+   */
+  meets(reason: string, message: string): number {
+    const { settings, clock } = this.#context;
+    this.#dueAt = clock.now() + (this.#isFresh() ? settings.lookAgainMs : 0);
+    this.#block(reason, message);
+    return this.dueInMs;
+  }
+
+  /** The plan to work by, after a check if it is time for one; undefined while the mapping does not fit. */
+  async plan(signal: AbortSignal): Promise<Plan | undefined> {
+    const { clock, settings } = this.#context;
+    if (this.#state.requests.take()) {
+      // Soon, and not too often.
+      this.#dueAt = Math.min(this.#dueAt, Math.max(clock.now(), this.#beganAt + settings.freshCheckMs));
+    }
+    if (this.dueInMs > 0) return this.#state.plan;
+    try {
+      await this.#check(signal);
+    } catch (error) {
+      // What is running goes on while one of the systems is away.
+      const isAway = error instanceof ServiceError && error.scope === "Service" && fatalOf(error) === undefined;
+      if (this.#state.plan === undefined || !isAway || signal.aborted) throw error;
+      this.#context.logger.warn("schema.not-checked", { mapping: this.#state.mapping.table, error });
+    }
+    return this.#state.plan;
+  }
+
+  /**
+   * To be asked before a page is committed that was read and converted under the plan at hand.
+   * @returns whether it counts; if not, what to read is another matter now
+   */
+  async counts(plan: Plan, page: TrackedPage, incoming: readonly Incoming[], signal: AbortSignal): Promise<boolean> {
+    const { schemaVersion } = page;
+    const isPublished = schemaVersion !== undefined && schemaVersion !== this.#schemaVersion;
+    if (!isPublished && (this.#isFresh() || !isOdd(plan, page, incoming))) return true;
+    const finding = await this.#check(signal);
+    if (isPublished) this.#schemaVersion = schemaVersion;
+    return finding === "Same";
+  }
+
+  async #check(signal: AbortSignal): Promise<Finding> {
+    const { clock, settings, now } = this.#context;
+    const state = this.#state;
+    this.#beganAt = clock.now();
+    this.#dueAt = this.#beganAt + (state.plan === undefined ? settings.lookAgainMs : settings.checkIntervalMs);
+    const earlier = state.checkpoint.checks;
+    const checks = begunCheck(earlier, Math.floor(now() / 1000));
+    state.checkpoint = { ...state.checkpoint, checks };
+    state.trust.advance(checks);
+    const metadata = await this.#metadata(signal);
+    if ("reason" in metadata) return this.#stop(checks, metadata);
+    const { table, resource } = metadata;
+    const planned = planMapping(state.mapping, table, resource, this.#context.mappings);
+    const use = schemaUse(state.mapping, table, resource);
+    // Written by this same function.
+    const known = checks.use === undefined ? undefined : (JSON.parse(checks.use) as SchemaUse);
+    const differences = known === undefined ? [] : compareUse(state.mapping, known, use);
+    const isPlanned = "mapping" in planned;
+    const isMeant = transitions.isReplayAsked(state.checkpoint, state.mapping);
+    const stops = isMeant ? [] : differences.filter(({ means }) => means === "Stop");
+    if (!isPlanned || stops.length > 0) return this.#stop(checks, misfitsOf(stops, isPlanned ? [] : planned));
+    const checked = goodCheck(checks, earlier?.epoch ?? 0, JSON.stringify(use));
+    if (differences.length === 0 && checks.drift === undefined) return this.#goOn(checked, planned);
+    return this.#readAgain(checked, differences, planned);
+  }
+
+  async #metadata(signal: AbortSignal): Promise<Metadata | Misfits> {
+    const { dataverse, campaign } = this.#context;
+    const { mapping } = this.#state;
+    try {
+      const table = await dataverse.tableMetadata(mapping.table, columnsOf(mapping), signal);
+      return { table, resource: await campaign.resourceMetadata(mapping.resource, signal) };
+    } catch (error) {
+      if (error instanceof ServiceError && error.code in lostWith) {
+        // The codes of the table below are all that pass.
+        return { reason: error.code, message: error.message, doubt: lostWith[error.code as keyof typeof lostWith] };
+      }
+      throw error;
+    }
+  }
+
+  async #stop(checks: SchemaChecks, { reason, message, doubt }: Misfits): Promise<Finding> {
+    const { clock, queue, settings } = this.#context;
+    const state = this.#state;
+    this.#dueAt = clock.now() + settings.lookAgainMs;
+    state.trust.end();
+    const { use, drift } = checks;
+    this.#block(reason, use === undefined ? message : `${message}. ${remedy}`);
+    // What never fitted was never written by: there is nothing to doubt.
+    if (use === undefined || (drift !== undefined && worseDoubt(drift, doubt) === drift)) return "Changed";
+    const next = { ...state.checkpoint, checks: drifted(checks, doubt) };
+    state.checkpoint = next;
+    await queue.saveCheckpoint(next);
+    return "Changed";
+  }
+
+  async #goOn(checks: SchemaChecks, plan: Plan): Promise<Finding> {
+    const state = this.#state;
+    const next = { ...state.checkpoint, checks };
+    await this.#context.queue.saveCheckpoint(next);
+    state.checkpoint = next;
+    this.#fitted(checks, plan);
+    return "Same";
+  }
+
+  async #readAgain(checks: SchemaChecks, differences: readonly Difference[], plan: Plan): Promise<Finding> {
+    const { queue, logger } = this.#context;
+    const state = this.#state;
+    // No turn begins, and none that is under way leaves a hash, until the generation is on disk.
+    state.plan = undefined;
+    state.trust.end();
+    const doubt = differences.reduce<Doubt>((most, difference) => worseDoubt(most, difference.doubt), "None");
+    const next = { ...transitions.readAgain(state.checkpoint), checks: resumedChecks(checks, doubt) };
+    await queue.beginGeneration(next);
+    state.checkpoint = next;
+    const { mapping, generation } = next;
+    logger.info("mapping.followed", {
+      mapping,
+      generation,
+      distrusted: worseDoubt(doubt, checks.drift ?? "None"),
+      changes: differences.map(({ message }) => message),
+    });
+    this.#fitted(next.checks, plan);
+    return "Changed";
+  }
+
+  #fitted(checks: SchemaChecks, plan: Plan): void {
+    const { logger, wake, settings } = this.#context;
+    const state = this.#state;
+    const { table, resource } = state.mapping;
+    if (state.trust.isOver) state.trust = new HashTrust(checks);
+    else state.trust.advance(checks);
+    if (state.plan === undefined) {
+      logger.info("mapping.fitted", { mapping: table, resource });
+      state.block = undefined;
+    }
+    state.plan = plan;
+    state.ran = true;
+    state.requests.passed(this.#beganAt);
+    this.#dueAt = this.#beganAt + settings.checkIntervalMs;
+    wake();
+  }
+
+  #isFresh(): boolean {
+    return this.#context.clock.now() - this.#beganAt <= this.#context.settings.freshCheckMs;
+  }
+
+  #block(reason: string, message: string): void {
+    const { logger, blocked } = this.#context;
+    const state = this.#state;
+    if (state.block?.reason !== reason || state.plan !== undefined)
+      logger.warn("mapping.blocked", { mapping: state.mapping.table, reason, why: message });
+    state.plan = undefined;
+    state.block = { reason, message };
+    blocked();
+  }
+}
+
+/** A table's rows change with it; with a resource, what was written to it may be gone. */
+const lostWith = { TableMissing: "None", ResourceMissing: "All" } as const satisfies Record<string, Doubt>;
+
+const remedy =
+  "The mapping goes on by itself when this is put back. If it is meant, change the mapping, or give it a new value of replay, and restart the workflow";
+
+/** What stops a mapping that fitted says how it was; the rest does not fit, whatever was before. */
+function misfitsOf(stops: readonly Difference[], misfits: readonly Misfit[]): Misfits {
+  const others = misfits.filter(({ reason }) => stops.every((stop) => stop.reason !== reason));
+  const all = [...stops, ...others];
+  return {
+    reason: all[0]?.reason ?? "MappingInvalid",
+    message: all.map(({ message }) => message).join("; "),
+    doubt: stops.reduce<Doubt>((most, { doubt }) => worseDoubt(most, doubt), "None"),
+  };
+}
+
+/** No row has a column that is asked for, or a value is not what the column's type promises. */
+function isOdd(plan: Plan, { records }: TrackedPage, incoming: readonly Incoming[]): boolean {
+  if (incoming.some((one) => one.kind === "Refused" && one.refusal.reason === "ConversionFailed")) return true;
+  const properties = plan.columns.flatMap((name) => plan.table.columns.get(name)?.property ?? []);
+  return records.length > 0 && properties.some((name) => records.every(({ row }) => row[name] === undefined));
+}
