@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** Picks the role. A role's code is loaded only when it is asked for. */
+/** Picks the role, or the question to a worker. The code of each is loaded only when it is asked for. */
 import { Command, CommanderError } from "commander";
 import { shutdownSignal } from "./telemetry/shutdown.ts";
 
@@ -18,6 +18,14 @@ const roles: Readonly<Record<string, { readonly summary: string; readonly load: 
     summary: "moves one workflow's records between Dataverse and Adobe Campaign",
     load: async () => (await import("./worker/command.ts")).workerCommand(stop),
   },
+  record: {
+    summary: "says what became of one record; run it in a worker's pod",
+    load: async () => (await import("./worker/records/command.ts")).recordCommand(stop),
+  },
+  "dead-letters": {
+    summary: "lists the records that were refused for good, or tries them again; run it in a worker's pod",
+    load: async () => (await import("./worker/records/command.ts")).deadLettersCommand(stop),
+  },
   sandbox: {
     summary: "stand-ins of Dataverse and Adobe Campaign, so that everything runs without an account",
     load: async () => (await import("./sandbox/command.ts")).sandboxCommand(stop),
@@ -25,14 +33,14 @@ const roles: Readonly<Record<string, { readonly summary: string; readonly load: 
 };
 
 async function main(args: readonly string[]): Promise<void> {
-  const program = new Command("integration-workflow").description(
-    "Runs the integration between Microsoft Dynamics 365 and Adobe Campaign as Kubernetes resources",
-  );
+  const program = new Command("integration-workflow")
+    .description("Runs the integration between Microsoft Dynamics 365 and Adobe Campaign as Kubernetes resources")
+    .enablePositionalOptions(); // A command and its subcommand may have options of one name.
   const [asked = ""] = args;
   for (const [name, { summary, load }] of Object.entries(roles)) {
     program.addCommand(name === asked ? await load() : new Command(name).description(summary));
   }
-  for (const command of [program, ...program.commands]) {
+  for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
     command.exitOverride().showHelpAfterError("(--help shows what there is)");
   }
   await program.parseAsync([...args], { from: "user" });

@@ -5,6 +5,7 @@ import type { Campaign } from "../campaign/interface.ts";
 import type { Dataverse } from "../dataverse/interface.ts";
 import type { Plan } from "../flows/ingress/plan.ts";
 import type { Checkpoint, Queue } from "../queue/interface.ts";
+import type { LastFailures } from "../records/last-failures.ts";
 import type { Health } from "./health.ts";
 import type { RateMeter } from "./rate-meter.ts";
 import type { EngineSettings } from "./settings.ts";
@@ -19,6 +20,8 @@ export interface EngineContext {
   readonly campaign: Campaign;
   readonly settings: EngineSettings;
   readonly health: Health;
+  /** For whoever asks after a record that waits. */
+  readonly failures: LastFailures;
   readonly clock: Clock;
   /** Milliseconds since 1970, for people and for links' ages; never for durations. */
   readonly now: () => number;

@@ -8,6 +8,8 @@ import type { Dataverse } from "../dataverse/interface.ts";
 import { mappingHash } from "../flows/ingress/plan.ts";
 import { StoreFullError, storeFullMessage } from "../queue/errors.ts";
 import type { Checkpoint, Queue } from "../queue/interface.ts";
+import { LastFailures } from "../records/last-failures.ts";
+import { Records } from "../records/records.ts";
 import type { EngineContext, MappingState } from "./context.ts";
 import { FatalError, fatalOf } from "./fatal.ts";
 import { Health, observedCampaign, observedDataverse } from "./health.ts";
@@ -39,6 +41,8 @@ const tellProgressEveryMs = 60_000;
 
 /** One workflow's records on their way: Dataverse, queue, Campaign. */
 export class IngressEngine {
+  /** Single records, for whoever asks after one. */
+  readonly records: Records;
   readonly #options: EngineOptions;
   readonly #health: Health;
   readonly #context: EngineContext;
@@ -54,6 +58,7 @@ export class IngressEngine {
     this.#context = {
       ...options,
       health: this.#health,
+      failures: new LastFailures(),
       dataverse: observedDataverse(dataverse, this.#health),
       campaign: observedCampaign(campaign, this.#health),
       wake: () => this.#writer.wake(),
@@ -70,6 +75,8 @@ export class IngressEngine {
       speed: { written: new RateMeter(), done: new RateMeter() },
     }));
     this.#writer = new Writer(this.#context, this.#states);
+    const { failures, wake } = this.#context;
+    this.records = new Records({ ...options, states: this.#states, failures, wake });
   }
 
   /**

@@ -84,12 +84,17 @@ class Worker {
     const server =
       address === undefined
         ? undefined
-        : await startServer(address, {
-            status: async () => this.#engine?.status(),
-            notReady: () => this.#notReady(),
-            metrics: this.#metrics,
-            observe: () => this.#observe(),
-          });
+        : await startServer(
+            address,
+            {
+              status: async () => this.#engine?.status(),
+              notReady: () => this.#notReady(),
+              metrics: this.#metrics,
+              observe: () => this.#observe(),
+              records: () => this.#engine?.records,
+            },
+            this.#logger,
+          );
     this.#logger.info("worker.started", { workflow: configuration.workflow, url: server?.url });
     try {
       await this.#move(configuration, mappings, stop);

@@ -1,6 +1,9 @@
-import Fastify, { type FastifyInstance } from "fastify";
+import Fastify, { type FastifyInstance, type FastifyReply } from "fastify";
 import type { WorkerStatus } from "../../api/worker-contract.ts";
 import { type ListenAddress, listenFailure } from "../../telemetry/address.ts";
+import type { Logger } from "../../telemetry/log.ts";
+import type { Records } from "../records/records.ts";
+import { addRecordRoutes } from "../records/routes.ts";
 import type { WorkerMetrics } from "./metrics.ts";
 
 export interface ServerSources {
@@ -11,6 +14,8 @@ export interface ServerSources {
   readonly metrics: WorkerMetrics;
   /** Brings the metrics up to date. */
   readonly observe: () => Promise<void>;
+  /** Undefined while the queue is not open. */
+  readonly records: () => Records | undefined;
 }
 
 export interface WorkerServer {
@@ -19,10 +24,27 @@ export interface WorkerServer {
   close(): Promise<void>;
 }
 
-/** The worker's side of the contract over HTTP: /livez, /readyz, /status, /metrics. Nothing of it changes anything. */
-export async function startServer(address: ListenAddress, sources: ServerSources): Promise<WorkerServer> {
-  const app = Fastify({ logger: false, bodyLimit: 1024, requestTimeout: 10_000, forceCloseConnections: true });
+/**
+ * The worker's side of the contract over HTTP: /livez, /readyz, /status, /metrics, which change nothing; and, for whoever is
+ * inside the pod, what becomes of single records.
+ */
+export async function startServer(
+  address: ListenAddress,
+  sources: ServerSources,
+  logger: Logger,
+): Promise<WorkerServer> {
+  const app = Fastify({
+    logger: false,
+    bodyLimit: 1024,
+    requestTimeout: 10_000,
+    forceCloseConnections: true,
+    frameworkErrors: (_error, _request, reply: FastifyReply) => {
+      const message = "the address is not well formed: a % that is part of a key is written %25, a slash %2F";
+      void reply.code(400).send({ code: "BadQuestion", message });
+    },
+  });
   addRoutes(app, sources);
+  await addRecordRoutes(app, sources.records, logger);
   try {
     const url = await app.listen({ port: address.port, host: address.host ?? "::" });
     return { url, close: () => app.close() };
