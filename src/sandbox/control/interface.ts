@@ -83,8 +83,8 @@ export interface SandboxControl {
   /** A table that a person made; the standard ones stay. Its rows are gone for good. */
   dropTable(input: { table: string }): Promise<void>;
   /**
-   * Adds a column, empty, or changes one: of the same type (label, length, options) it keeps its values; of another it
-   * is dropped and made again, empty. Delta tokens of the table stay valid unless `expireTokens`.
+   * Adds a column, empty, or changes one: of the same type (label, length, options) it keeps its values and its MetadataId; of
+   * another it is dropped and made again, empty, and with another MetadataId. Delta tokens of the table stay valid unless `expireTokens`.
    */
   setColumn(input: { table: string; column: Column; expireTokens?: boolean }): Promise<void>;
   /** Relabels an option of a choice column, or adds it. Rows do not count as changed. */

@@ -30,6 +30,7 @@ const column = object({
   targets: optional(texts),
   navigation: optional(Type.Record(Type.String(), object({ property: optional(text), collection: optional(text) }))),
   readOnly: optional(Type.Boolean()),
+  predecessors: optional(count),
 });
 const table = object({
   name: Type.String({ pattern: "^[a-z][a-z0-9_]*$" }),
@@ -40,6 +41,7 @@ const table = object({
   keys: Type.Array(texts),
   columns: Type.Array(column),
   bulkMessages: optional(Type.Boolean()),
+  predecessors: optional(count),
 });
 
 const plainField = {

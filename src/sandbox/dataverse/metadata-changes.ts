@@ -12,7 +12,6 @@ import {
   derivedTypeOf,
   keyMetadata,
   type MetadataJson,
-  metadataId,
   optionSetMetadata,
   tableMetadata,
 } from "./table-metadata.ts";
@@ -27,7 +26,6 @@ const crm = "#Microsoft.Dynamics.CRM.";
 const deletedKinds = [
   ["Entity", "table"],
   ["Attribute", "column"],
-  ["OptionSet", "options"],
 ] as const;
 
 interface Since {
@@ -116,9 +114,7 @@ function deletedJson({ organization, version }: Since, filter: string | undefine
   const wanted = /'([^']*)'/.exec(filter ?? "")?.[1]?.split(/,\s*/) ?? [];
   const deleted = version === undefined ? [] : organization.schemaLog.deletedSince(version);
   const found = deletedKinds.flatMap(([name, kind]) => {
-    const ids = deleted
-      .filter((item) => item.startsWith(`${kind} `))
-      .map((item) => metadataId(item.slice(kind.length + 1)));
+    const ids = deleted.filter((one) => one.kind === kind).map(({ id }) => id);
     return ids.length > 0 && (wanted.includes(name) || wanted.includes("All")) ? [{ name, ids }] : [];
   });
   return {

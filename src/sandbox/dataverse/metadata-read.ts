@@ -5,12 +5,13 @@ import { parseFilter } from "./odata-filter.ts";
 import type { Organization } from "./organization.ts";
 import type { Column, Table } from "./schema.ts";
 import {
+  columnId,
   columnMetadata,
   derivedTypeOf,
   keyMetadata,
   type MetadataJson,
-  metadataId,
   optionSetMetadata,
+  tableId,
   tableMetadata,
 } from "./table-metadata.ts";
 
@@ -57,7 +58,7 @@ function below(table: Table, segments: readonly string[], options: Options): Met
   if (rest.length > (cast === undefined ? 0 : 1)) throw notInSandbox(`the metadata path ${segments.join("/")}`);
   if (key[1] === undefined) return { value: attributes(table, cast, options) };
   const name = nameOrId(key[1]);
-  const column = table.columns.find((one) => one.name === name || metadataId(`${table.name}.${one.name}`) === name);
+  const column = table.columns.find((one) => one.name === name || columnId(table, one) === name);
   if (column === undefined || (cast !== undefined && derivedTypeOf(column) !== cast)) {
     throw new DataverseRefusal(404, "0x80060888", `Could not find an attribute with specified name ${name}`);
   }
@@ -140,7 +141,7 @@ function valueAt(object: unknown, name: string): unknown {
 
 function findTable(tables: readonly Table[], key: string): Table {
   const name = nameOrId(key);
-  const table = tables.find((one) => one.name === name || metadataId(one.name) === name);
+  const table = tables.find((one) => one.name === name || tableId(one) === name);
   if (table === undefined) {
     throw new DataverseRefusal(404, "0x80060888", `Could not find an entity with specified name ${name}`);
   }

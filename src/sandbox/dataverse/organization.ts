@@ -39,6 +39,8 @@ export class Organization {
   readonly #tables = new Map<string, TableEntry>();
   #frozenCounts: ReadonlyMap<string, number> | undefined;
   #cachedDefinitions: Definitions | undefined;
+  /** How many there have been of each table's and column's name. */
+  readonly #madeCounts = new Map<string, number>();
   /** Milliseconds since 1970, for the timestamps of data. */
   readonly now: () => number;
   /** Milliseconds since 1970, for what runs out: delta tokens and version stamps. */
@@ -59,8 +61,10 @@ export class Organization {
   addTable(schema: Table, source: RowSource): void {
     if (this.#tables.has(schema.name)) throw new RangeError(`table "${schema.name}" exists already`);
     const store = new TableStore(source, this.clock, this.now());
-    this.#tables.set(schema.name, { schema, store, source, oldestToken: 0, keyIndexes: new Map() });
-    this.schemaLog.record(undefined, schema);
+    const columns = schema.columns.map((column) => this.#made(`${schema.name}.${column.name}`, column));
+    const made = this.#made(schema.name, { ...schema, columns });
+    this.#tables.set(schema.name, { schema: made, store, source, oldestToken: 0, keyIndexes: new Map() });
+    this.schemaLog.record(undefined, made);
   }
 
   /** A person deletes the table, and its rows with it; links to it stay, and lead nowhere. */
@@ -122,9 +126,15 @@ export class Organization {
   changeTable(table: string, change: Partial<Pick<Table, "columns" | "changeTracking" | "keys">>): void {
     const entry = this.#entry(table);
     const before = entry.schema;
-    entry.schema = { ...before, ...change };
+    const columns = (change.columns ?? before.columns).map((column) => {
+      const old = before.columns.find((one) => one.name === column.name && one.type === column.type);
+      return old === undefined
+        ? this.#made(`${table}.${column.name}`, column)
+        : withPredecessors(column, old.predecessors);
+    });
+    entry.schema = { ...before, ...change, columns };
     for (const { name, type } of before.columns) {
-      if (!entry.schema.columns.some((one) => one.name === name && one.type === type)) entry.store.forget(name);
+      if (!columns.some((one) => one.name === name && one.type === type)) entry.store.forget(name);
     }
     entry.keyIndexes.clear();
     this.schemaLog.record(before, entry.schema);
@@ -205,6 +215,12 @@ export class Organization {
     return typeof name === "string" ? name : undefined;
   }
 
+  #made<T extends Column | Table>(name: string, definition: T): T {
+    const count = this.#madeCounts.get(name) ?? 0;
+    this.#madeCounts.set(name, count + 1);
+    return withPredecessors(definition, count === 0 ? undefined : count);
+  }
+
   #write(table: string, id: string, cells: Cells, known: Row | undefined): Row {
     const entry = this.#entry(table);
     const { schema, store } = entry;
@@ -262,6 +278,12 @@ export class Organization {
       throw new RangeError(`there is no table "${table}"; tables: ${[...this.#tables.keys()].join(", ")}`);
     return entry;
   }
+}
+
+function withPredecessors<T extends Column | Table>(definition: T, predecessors: number | undefined): T {
+  const { predecessors: _, ...rest } = definition;
+  // What was taken away is optional in both types.
+  return { ...(rest as T), ...(predecessors === undefined ? {} : { predecessors }) };
 }
 
 function defaultOf(column: Column): CellValue {

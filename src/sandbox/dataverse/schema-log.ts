@@ -1,10 +1,13 @@
 import type { Column, Table } from "./schema.ts";
+import { columnId, tableId } from "./table-metadata.ts";
 
 /** Something that metadata defines. Keys and columns are named `table.name`, option sets `table.column.options`. */
 export type SchemaItem = `table ${string}` | `column ${string}` | `options ${string}` | `key ${string}`;
 
 interface Deletion {
-  readonly item: SchemaItem;
+  readonly kind: "table" | "column";
+  /** MetadataId */
+  readonly id: string;
   readonly version: number;
 }
 
@@ -16,7 +19,7 @@ export class SchemaLog {
   /** Days that a version stamp lives (organization.ExpireSubscriptionsInDays). */
   #expireSubscriptionsInDays = 90;
   readonly #changed = new Map<SchemaItem, number>();
-  #deletions: Deletion[] = [];
+  readonly #deletions: Deletion[] = [];
 
   /** Grows with every change of the schema. */
   get version(): number {
@@ -40,22 +43,22 @@ export class SchemaLog {
     this.#version += 1;
     const { columns, keys, ...definition } = after;
     const { columns: oldColumns = [], keys: oldKeys = [], ...oldDefinition } = before ?? {};
-    this.#deletions = this.#deletions.filter(({ item }) => item !== `table ${after.name}`);
     if (before === undefined || !same(definition, oldDefinition))
       this.#changed.set(`table ${after.name}`, this.#version);
+    for (const column of oldColumns) {
+      const kept = columns.some((one) => columnId(after, one) === columnId(after, column));
+      if (!kept) this.#deletions.push({ kind: "column", id: columnId(after, column), version: this.#version });
+    }
     this.#recordColumns(after.name, oldColumns, columns);
     for (const key of keys.filter((one) => !oldKeys.some((old) => same(old, one)))) {
       this.#changed.set(`key ${after.name}.${key.join("_")}`, this.#version);
     }
-    for (const key of oldKeys.filter((one) => !keys.some((kept) => same(kept, one)))) {
-      this.#delete(`key ${after.name}.${key.join("_")}`);
-    }
   }
 
-  /** A table that goes: "Entity" alone is told as deleted, its columns go without a word. */
+  /** A table that goes: it alone is told as deleted, its columns go without a word. */
   recordDrop(table: Table): void {
     this.#version += 1;
-    this.#delete(`table ${table.name}`);
+    this.#deletions.push({ kind: "table", id: tableId(table), version: this.#version });
   }
 
   /** Whether the item came or changed after a version. */
@@ -63,28 +66,18 @@ export class SchemaLog {
     return (this.#changed.get(item) ?? 0) > version;
   }
 
-  deletedSince(version: number): readonly SchemaItem[] {
-    return this.#deletions.filter((deletion) => deletion.version > version).map(({ item }) => item);
+  deletedSince(version: number): readonly Deletion[] {
+    return this.#deletions.filter((deletion) => deletion.version > version);
   }
 
   #recordColumns(table: string, before: readonly Column[], after: readonly Column[]): void {
     for (const column of after) {
-      // Made again under its old name, it has its old MetadataId: it must not be told as deleted.
-      this.#deletions = this.#deletions.filter(({ item }) => item !== `column ${table}.${column.name}`);
       const { options, ...rest } = column;
       const { options: oldOptions, ...oldRest } = before.find((one) => one.name === column.name) ?? { name: undefined };
       if (!same(rest, oldRest)) this.#changed.set(`column ${table}.${column.name}`, this.#version);
       if (options !== undefined && !same(options, oldOptions))
         this.#changed.set(`options ${table}.${column.name}`, this.#version);
     }
-    for (const column of before) {
-      if (!after.some((one) => one.name === column.name)) this.#delete(`column ${table}.${column.name}`);
-    }
-  }
-
-  #delete(item: SchemaItem): void {
-    this.#changed.delete(item);
-    this.#deletions.push({ item, version: this.#version });
   }
 }
 

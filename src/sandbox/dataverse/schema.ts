@@ -51,6 +51,8 @@ export interface Column {
   readonly navigation?: Readonly<Record<string, Navigation>>;
   /** The service sets it; a write that names it is ignored or refused as Dataverse does. */
   readonly readOnly?: boolean;
+  /** How many of this name there were before, dropped since. The organisation sets it; the MetadataId follows it. */
+  readonly predecessors?: number;
 }
 
 export interface Table {
@@ -65,6 +67,8 @@ export interface Table {
   readonly columns: readonly Column[];
   /** Whether it has CreateMultiple, UpdateMultiple and UpsertMultiple; it has when left out (bulk-operations.md, Availability). */
   readonly bulkMessages?: boolean;
+  /** As a column's. */
+  readonly predecessors?: number;
 }
 
 interface LookupValue {

@@ -13,7 +13,7 @@ const derivedTypes: Readonly<Record<string, string>> = {
 /** EntityMetadata. Source: webapi/query-metadata-web-api.md and the reference of EntityMetadata. */
 export function tableMetadata(table: Table): MetadataJson {
   return {
-    MetadataId: metadataId(table.name),
+    MetadataId: tableId(table),
     LogicalName: table.name,
     SchemaName: schemaName(table.name),
     LogicalCollectionName: table.entitySet,
@@ -37,7 +37,7 @@ export function tableMetadata(table: Table): MetadataJson {
 export function columnMetadata(table: Table, column: Column): { common: MetadataJson; derived: MetadataJson } {
   const common = {
     "@odata.type": `#Microsoft.Dynamics.CRM.${derivedTypeOf(column)}`,
-    MetadataId: metadataId(`${table.name}.${column.name}`),
+    MetadataId: columnId(table, column),
     LogicalName: column.name,
     SchemaName: schemaName(column.name),
     EntityLogicalName: table.name,
@@ -72,7 +72,7 @@ export function optionSetMetadata(table: Table, column: Column): MetadataJson {
     HasChanged: null,
   }));
   const common = {
-    MetadataId: metadataId(`${table.name}.${column.name}.options`),
+    MetadataId: metadataId(`${table.name}.${column.name}.options${generation(column)}`),
     Name: `${table.name}_${column.name}`,
     IsGlobal: false,
     IsCustomOptionSet: false,
@@ -97,6 +97,19 @@ export function keyMetadata(table: Table, columns: readonly string[]): MetadataJ
     EntityKeyIndexStatus: "Active",
     DisplayName: label(columns.join(" + ")),
   };
+}
+
+export function tableId(table: Table): string {
+  return metadataId(`${table.name}${generation(table)}`);
+}
+
+/** A column that was dropped and made again, or retyped, is another one. */
+export function columnId(table: Table, column: Column): string {
+  return metadataId(`${table.name}.${column.name}${generation(column)}`);
+}
+
+function generation({ predecessors = 0 }: { readonly predecessors?: number }): string {
+  return predecessors === 0 ? "" : ` ${predecessors}`;
 }
 
 /** The same GUID for the same thing in every sandbox. */

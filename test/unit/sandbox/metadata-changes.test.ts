@@ -76,7 +76,7 @@ describe("RetrieveMetadataChanges", () => {
     expect(first).toMatch(/^\d+!\d\d\/\d\d\/\d{4} \d\d:\d\d:\d\d$/);
     expect((await changes(contactQuery, first)).json.EntityMetadata).toEqual([]);
 
-    const fax = await attributeOf("fax");
+    const [fax, mobile] = [await attributeOf("fax"), await attributeOf("mobilephone")];
     await sandbox.control.dropColumn({ table: "contact", column: "fax" });
     await sandbox.control.setColumn({ table: "contact", column: { name: "mobilephone", type: "Integer" } });
     const second = (await changes(contactQuery, first)).json;
@@ -84,7 +84,9 @@ describe("RetrieveMetadataChanges", () => {
       { LogicalName: "contact", HasChanged: false, Attributes: [{ LogicalName: "mobilephone", HasChanged: true }] },
     ]);
     expect(second.EntityMetadata[0].Attributes).toHaveLength(1);
-    expect(second.DeletedMetadata).toMatchObject({ Count: 1, Keys: ["Attribute"], Values: [{ Items: [fax] }] });
+    expect(second.DeletedMetadata).toMatchObject({ Count: 1, Keys: ["Attribute"], Values: [{ Items: [fax, mobile] }] });
+    expect(second.EntityMetadata[0].Attributes[0].MetadataId).toBe(await attributeOf("mobilephone"));
+    expect(await attributeOf("mobilephone")).not.toBe(mobile);
     const third = (await changes(contactQuery, second.ServerVersionStamp)).json;
     expect(third).toMatchObject({ EntityMetadata: [], DeletedMetadata: { Count: 0 } });
   });

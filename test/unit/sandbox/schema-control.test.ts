@@ -60,6 +60,35 @@ describe("people in Dataverse", () => {
     expect(await jobs()).toEqual([null, null, null, null, null]);
   });
 
+  it("make a column or a table again: it is another one, by its MetadataId; a changed one is the same", async () => {
+    const idOf = async (path: string) =>
+      (await caller.call("GET", `EntityDefinitions(LogicalName=${path}`)).json.MetadataId;
+    const job = "'contact')/Attributes(LogicalName='jobtitle')";
+    const seen = new Set([await idOf(job)]);
+    const column = await columnOf("jobtitle");
+    await sandbox.control.setColumn({ table: "contact", column: { ...column, label: "Work" } });
+    expect(await idOf(job)).toBe([...seen][0]);
+    for (const type of ["Integer", "String", "Memo"] as const) {
+      await sandbox.control.setColumn({ table: "contact", column: { ...column, type } });
+      seen.add(await idOf(job));
+    }
+    await sandbox.control.dropColumn({ table: "contact", column: "jobtitle" });
+    await sandbox.control.setColumn({ table: "contact", column });
+    seen.add(await idOf(job));
+    expect(seen.size).toBe(5);
+    const byId = await caller.call("GET", `EntityDefinitions(LogicalName='contact')/Attributes(${[...seen][4]})`);
+    expect(byId.json.LogicalName).toBe("jobtitle");
+    const table = { name: "new_t", entitySet: "new_ts", primaryId: "new_tid", primaryName: "new_n", keys: [] };
+    const columns: readonly Column[] = [{ name: "new_n", type: "String" }];
+    const ids = new Set<string>();
+    for (let n = 0; n < 3; n += 1) {
+      await sandbox.control.addTable({ table: { ...table, changeTracking: true, columns } });
+      ids.add(await idOf("'new_t')")).add(await idOf("'new_t')/Attributes(LogicalName='new_n')"));
+      await sandbox.control.dropTable({ table: "new_t" });
+    }
+    expect(ids.size).toBe(6);
+  });
+
   it("lengthen or relabel a column: its values stay", async () => {
     const before = await jobs();
     const column = { ...(await columnOf("jobtitle")), label: "Work", maxLength: 300 };
