@@ -1,4 +1,4 @@
-import type { Clock } from "../../telemetry/clock.ts";
+import { type Clock, sleep } from "../../telemetry/clock.ts";
 import type { Campaign } from "../campaign/interface.ts";
 import type { Dataverse } from "../dataverse/interface.ts";
 import { ServiceError, type ServiceName } from "../http/service-error.ts";
@@ -7,6 +7,17 @@ interface ServiceHealth {
   answeredAt: number | undefined;
   failuresInARow: number;
   lastFailure: string | undefined;
+  /** Resolved by the next answer. */
+  nextAnswer: PromiseWithResolvers<void>;
+}
+
+function unknownHealth(): ServiceHealth {
+  return {
+    answeredAt: undefined,
+    failuresInARow: 0,
+    lastFailure: undefined,
+    nextAnswer: Promise.withResolvers(),
+  };
 }
 
 /** A failure that concerns the service as a whole, and not what was asked of it. */
@@ -23,8 +34,8 @@ const failuresOfAnOutage = 3;
 export class Health {
   readonly #clock: Clock;
   readonly #services: Record<ServiceName, ServiceHealth> = {
-    Dataverse: { answeredAt: undefined, failuresInARow: 0, lastFailure: undefined },
-    Campaign: { answeredAt: undefined, failuresInARow: 0, lastFailure: undefined },
+    Dataverse: unknownHealth(),
+    Campaign: unknownHealth(),
   };
 
   constructor(clock: Clock) {
@@ -37,6 +48,8 @@ export class Health {
       health.answeredAt = this.#clock.now();
       health.failuresInARow = 0;
       health.lastFailure = undefined;
+      health.nextAnswer.resolve();
+      health.nextAnswer = Promise.withResolvers();
     };
     try {
       const result = await call();
@@ -65,6 +78,11 @@ export class Health {
     return answeredAt !== undefined && answeredAt >= this.#clock.now() - windowMs;
   }
 
+  /** On the engine's clock; undefined when it never did. */
+  answeredAt(service: ServiceName): number | undefined {
+    return this.#services[service].answeredAt;
+  }
+
   /** Whether a service seems to be down: then one call at a time finds out when it is back. */
   isDown(service: ServiceName): boolean {
     return this.#services[service].failuresInARow >= failuresOfAnOutage;
@@ -74,6 +92,14 @@ export class Health {
   pauseMs(service: ServiceName, random: number): number {
     const { failuresInARow } = this.#services[service];
     return backoffMs(failuresInARow, random);
+  }
+
+  /** Resolves when it is time for the next try, or the service answers another call, or the signal aborts. */
+  async pause(service: ServiceName, random: number, signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    const time = sleep(this.#clock, this.pauseMs(service, random), AbortSignal.any([signal, over.signal]));
+    await Promise.race([time, this.#services[service].nextAnswer.promise]);
+    over.abort();
   }
 }
 

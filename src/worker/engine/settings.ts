@@ -22,6 +22,8 @@ export interface EngineSettings {
   readonly fullStorePauseMs: number;
   /** Equal 500s of Campaign's engine that bury a record, when others were written in between. */
   readonly stubbornRefusals: number;
+  /** ... or over this time, when nothing was written and Campaign answered everything else. */
+  readonly stubbornForMs: number;
   /** A share of what was written, above which deletions that Dataverse did not tell wait for a person ... */
   readonly inferredDeletionsShare: number;
   /** ... but never fewer than this. */
@@ -53,6 +55,7 @@ export function engineSettings(input: SettingsInput): EngineSettings {
     waveRefusals: 20,
     fullStorePauseMs: 5000,
     stubbornRefusals: 5,
+    stubbornForMs: 86_400_000,
     inferredDeletionsShare: 0.05,
     inferredDeletionsFloor: 100,
   };

@@ -35,8 +35,7 @@ export class Writer {
   constructor(context: EngineContext, states: readonly MappingState[]) {
     this.#context = context;
     this.#states = states;
-    const { stubbornRefusals } = context.settings;
-    this.#stubborn = new Map(states.map((state) => [state, new StubbornRefusals(stubbornRefusals)]));
+    this.#stubborn = new Map(states.map((state) => [state, new StubbornRefusals(context.settings)]));
   }
 
   /** There may be something to do. */
@@ -71,7 +70,7 @@ export class Writer {
     const isDown = health.isDown("Campaign");
     // Without room, an answer may not be stored, and its call was in vain.
     const limit = isDown || this.#context.queue.isFull ? 1 : settings.parallelism;
-    if (isDown && this.#turns.size === 0) await sleep(this.#context.clock, health.pauseMs("Campaign", random()), end);
+    if (isDown && this.#turns.size === 0) await health.pause("Campaign", random(), end);
     while (!end.aborted && this.#turns.size < limit) {
       const waiting = this.#leased.shift() ?? (await this.#lease(limit));
       if (waiting === undefined) return lookForDueEveryMs;
@@ -176,22 +175,22 @@ export class Writer {
     settlement: Settlement,
     state: MappingState,
   ): Settlement {
-    const isTheCause = this.#stubborn.get(state)?.refused(record.id, `${record.version} ${cause.message}`);
+    const { clock, health } = this.#context;
+    const answer = `${record.version} ${cause.message}`;
+    const at = { now: clock.now(), answeredAt: health.answeredAt("Campaign") };
+    const evidence = this.#stubborn.get(state)?.refused(record.id, answer, at);
     const before = settlement.kind === "Retry" ? settlement.before : record.written;
     // Of a write that may have been done something must be left, so that a deletion at the source still follows it.
     const isDefinite = settlement.kind === "Retry" || (before !== undefined && before.certainty !== "Known");
-    if (!isTheCause || !isDefinite) return settlement;
-    const message = `${cause.message}; again and again, while other records were written`;
+    if (evidence === undefined || !isDefinite) return settlement;
+    const message = `${cause.message}; again and again, while ${evidence}`;
     const { version } = record;
     const refusal = { reason: cause.code, message };
     return { kind: "Dead", before, refusal, ...(version === undefined ? {} : { version }) };
   }
 
   #tell({ mapping, id, attempts }: LeasedRecord, settlement: Settlement, cause: unknown): void {
-    const { logger, failures, now } = this.#context;
-    if (cause === undefined || (settlement.kind !== "Retry" && settlement.kind !== "Unknown")) {
-      failures.forget(mapping, id);
-    }
+    const { logger } = this.#context;
     switch (settlement.kind) {
       case "Dead":
         logger.warn("record.refused", {
@@ -206,7 +205,6 @@ export class Writer {
         if (cause instanceof ServiceError && cause.code === "Aborted") return;
         if (cause instanceof ServiceError) {
           const { code, message } = cause;
-          failures.put(mapping, id, { at: new Date(now()).toISOString(), code, message });
           logger.debug("record.try-again", { mapping, id, attempts, settled: settlement.kind, code, why: message });
         } else if (cause !== undefined) logger.error("record.failed", { mapping, id, attempts, error: cause });
         return;

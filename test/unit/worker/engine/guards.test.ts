@@ -47,6 +47,32 @@ describe("the health of a service", () => {
     expect(health.isDown("Campaign")).toBe(true);
     expect(health.isDown("Dataverse")).toBe(false);
   });
+
+  it("is left alone for its pause, and not a moment longer than until it answers another call", async () => {
+    const clock = new TestClock();
+    const health = new Health(clock);
+    const { signal } = new AbortController();
+    for (let n = 0; n < 20; n++) await fail(health, outage);
+    const begins = clock.now();
+    const ends: number[] = [];
+    const pause = () => health.pause("Campaign", 1, signal).then(() => ends.push(clock.now() - begins));
+    void pause();
+    await clock.until(() => ends.length === 1, 60_000);
+    expect(ends).toEqual([30_000]);
+    void pause();
+    await clock.until(() => clock.now() - begins >= 34_000, 60_000);
+    await health.observe("Dataverse", async () => 1);
+    await clock.step();
+    expect(ends).toHaveLength(1);
+    await health.observe("Campaign", async () => 1);
+    await clock.until(() => ends.length === 2, 1000);
+    expect(ends[1]).toBeLessThan(36_000);
+    // Nothing is left of the answer for the pause after it.
+    for (let n = 0; n < 20; n++) await fail(health, outage);
+    void pause();
+    await clock.step();
+    expect(ends).toHaveLength(2);
+  });
 });
 
 it("a pause grows with every failure, at most to half a minute, and is never nothing after one", () => {

@@ -93,20 +93,97 @@ describe("records that Campaign's engine refuses with a 500 of no known cause", 
   });
 });
 
+describe("a record that the engine refuses while nothing else is written", () => {
+  it("is buried in the end, when Campaign answered everything else all the while", async () => {
+    ground = await EngineGround.make(5, { campaign: refusingLongNames, settings: { stubbornForMs: 1_800_000 } });
+    const { clock, source } = ground;
+    await ground.settled();
+    source.put(idOf(3), "too long");
+    await clock.until(() => clock.now() > 1_700_000, 1_800_000);
+    expect(await ground.counts()).toMatchObject({ pending: 1, dead: 0 });
+    await clock.until(async () => (await ground?.counts())?.dead === 1, 300_000);
+    expect(await ground.counts()).toMatchObject({ pending: 0 });
+  });
+});
+
+describe("a writer that leaves Campaign alone", () => {
+  it("goes on when Campaign answers the question that readiness asks, and not half a minute later", async () => {
+    let isAway = false;
+    const away = async () => {
+      if (isAway) throw new CampaignError("away", { code: "Outage", outcome: "NotSent" });
+    };
+    ground = await EngineGround.make(5, {
+      settings: { readyWindowMs: 3000 },
+      campaign: (campaign) => ({
+        ...campaign,
+        resourceMetadata: (...args) => away().then(() => campaign.resourceMetadata(...args)),
+        updateByKey: (...args) => away().then(() => campaign.updateByKey(...args)),
+      }),
+    });
+    const { clock, source } = ground;
+    await ground.settled();
+    for (let round = 0; round < 5; round++) {
+      isAway = true;
+      source.put(idOf(0), `Change ${round}`);
+      const downUntil = clock.now() + 300_000;
+      await clock.until(() => clock.now() > downUntil, 400_000);
+      isAway = false;
+      // A record's own backoff may be longer than the writer's pause: another one is due at once.
+      source.put(idOf(1), `News ${round}`);
+      await clock.until(() => ground?.nameOf(1) === `News ${round}`, 6000);
+    }
+  });
+});
+
 describe("a stubborn refusal", () => {
+  const limits = { stubbornRefusals: 3, stubbornForMs: 1000, waveRefusals: 4 };
+  const silent = { now: 0, answeredAt: undefined };
+
   it("is one answer, again and again, each time after another record was written", () => {
-    const refusals = new StubbornRefusals(3);
+    const refusals = new StubbornRefusals(limits);
     const refusedAfterAWrite = (id: string, answer: string) => {
       refusals.written();
-      return refusals.refused(id, answer);
+      return refusals.refused(id, answer, silent) !== undefined;
     };
     expect([1, 2, 3].map(() => refusedAfterAWrite("a", "500"))).toEqual([false, false, true]);
     expect(refusedAfterAWrite("b", "500")).toBe(false);
-    expect([1, 2, 3, 4].map(() => refusals.refused("b", "500"))).not.toContain(true);
+    expect([1, 2, 3, 4].map(() => refusals.refused("b", "500", silent))).toEqual(Array(4).fill(undefined));
     expect(refusedAfterAWrite("b", "500")).toBe(false);
     expect(refusedAfterAWrite("b", "another")).toBe(false);
     expect(refusedAfterAWrite("b", "another")).toBe(false);
     refusals.forget("b");
     expect(refusedAfterAWrite("b", "another")).toBe(false);
+  });
+
+  /** Refusals at these times, with an answer to something else just before each. */
+  const refusedAt = (refusals: StubbornRefusals, id: string, times: readonly number[], answer = "500") =>
+    times.map((now) => refusals.refused(id, answer, { now, answeredAt: now - 1 }) !== undefined);
+
+  it("is also one for long and often enough, while Campaign answered something else before each", () => {
+    expect(refusedAt(new StubbornRefusals(limits), "a", [0, 400, 998, 1000])).toEqual([false, false, false, true]);
+    expect(refusedAt(new StubbornRefusals(limits), "a", [0, 5000, 5002])).toEqual([false, false, true]);
+  });
+
+  it("is none that Campaign's silence, another answer or an outage came between: the time begins anew", () => {
+    const silence = new StubbornRefusals(limits);
+    refusedAt(silence, "a", [0, 400, 800]);
+    expect(silence.refused("a", "500", { now: 1200, answeredAt: 799 })).toBeUndefined();
+    expect(refusedAt(silence, "a", [1600, 2000, 2198, 2200])).toEqual([false, false, false, true]);
+    const another = new StubbornRefusals(limits);
+    refusedAt(another, "a", [0, 400, 800]);
+    expect(refusedAt(another, "a", [1200, 1600, 2000, 2200], "501")).toEqual([false, false, false, true]);
+    const outage = new StubbornRefusals(limits);
+    refusedAt(outage, "a", [0, 400, 800]);
+    outage.forget("a");
+    expect(refusedAt(outage, "a", [1200, 1600, 2000, 2200])).toEqual([false, false, false, true]);
+  });
+
+  it("is none while as many records as a wave has meet it: then it is the engine", () => {
+    const refusals = new StubbornRefusals(limits);
+    for (let now = 0; now < 5000; now += 100) {
+      for (const id of ["a", "b", "c", "d"]) expect(refusedAt(refusals, id, [now])).toEqual([false]);
+    }
+    refusals.forget("d");
+    expect(refusedAt(refusals, "a", [5000])).toEqual([true]);
   });
 });
