@@ -5,6 +5,11 @@ export interface BudgetLimits {
   readonly perSecond: number;
   /** What may be spent at once after a rest. */
   readonly burst: number;
+  /**
+   * What may be spent at once at the start. With nothing, the pace alone keeps what two processes spend one after the
+   * other within the limit, and the second need not know of the first.
+   */
+  readonly initial: number;
 }
 
 /**
@@ -29,7 +34,7 @@ export class Budget {
 
   constructor(limits: BudgetLimits, now: number) {
     this.#limits = limits;
-    this.#level = limits.burst;
+    this.#level = limits.initial;
     this.#levelAt = now;
   }
 

@@ -12,6 +12,11 @@ export interface GovernorLimits {
 /** Other users of the account, and the services' own rounding, need a little room. */
 const headroom = 0.95;
 const windowSeconds = 300;
+/**
+ * What a rest saves up, in seconds of the pace. Little: whatever is spent at once is missing at the end of the window,
+ * and a process that ends after it leaves a window that its successor, which knows of none of it, fills up once more.
+ */
+const burstSeconds = 5;
 
 /**
  * Dataverse's service protection limits of one user on one server (api-limits.md): 6000 calls and 1200 s of execution
@@ -23,7 +28,8 @@ export function dataverseLimits(sharePercent: number): GovernorLimits {
   const sliding = (amount: number): BudgetLimits => ({
     perWindow: { amount, seconds: windowSeconds },
     perSecond: amount / windowSeconds,
-    burst: amount / 10,
+    burst: (amount / windowSeconds) * burstSeconds,
+    initial: 0,
   });
   return {
     calls: sliding(Math.max(6000 * share * headroom, 1)),
@@ -39,8 +45,9 @@ export function dataverseLimits(sharePercent: number): GovernorLimits {
  * the burst being a tenth of a second's calls, at least one.
  */
 export function campaignLimits(engineCallsPerSecond: number): GovernorLimits {
+  const burst = Math.max(1, engineCallsPerSecond / 10);
   return {
-    calls: { perSecond: engineCallsPerSecond, burst: Math.max(1, engineCallsPerSecond / 10) },
+    calls: { perSecond: engineCallsPerSecond, burst, initial: burst },
     concurrency: 64,
     initialConcurrency: 4,
   };

@@ -85,10 +85,17 @@ describe("the governor of Dataverse, whatever the arrival pattern", () => {
   });
 });
 
+/** One that has been up for a while: at its very start, nothing may be spent at once. */
+async function restedGovernor(sharePercent: number): Promise<{ governor: Governor; clock: VirtualClock }> {
+  const clock = new VirtualClock();
+  const governor = new Governor(dataverseLimits(sharePercent), clock);
+  await clock.run(60_000);
+  return { governor, clock };
+}
+
 describe("the governor", () => {
   test("lets a share that is too small for one call at once still make one", async () => {
-    const clock = new VirtualClock();
-    const governor = new Governor(dataverseLimits(1), clock);
+    const { governor } = await restedGovernor(1);
     const grant = await governor.acquire("delta", never);
     expect(governor.state()).toMatchObject({ inFlight: 1, parallelism: 1 });
     grant.release(done);
@@ -96,8 +103,7 @@ describe("the governor", () => {
   });
 
   test("pauses everybody at once when one call is throttled, and goes on after the Retry-After", async () => {
-    const clock = new VirtualClock();
-    const governor = new Governor(dataverseLimits(100), clock);
+    const { governor, clock } = await restedGovernor(100);
     const first = await governor.acquire("snapshot", never);
     const second = await governor.acquire("write", never);
     first.release({ ...done, throttled: { retryAfterSeconds: 30 } });
@@ -154,7 +160,7 @@ describe("the governor", () => {
   });
 
   test("follows the parallelism that the service recommends", async () => {
-    const governor = new Governor(dataverseLimits(100), new VirtualClock());
+    const { governor } = await restedGovernor(100);
     (await governor.acquire("control", never)).release({ ...done, recommendedParallelism: 17 });
     expect(governor.state().parallelism).toBe(17);
     (await governor.acquire("control", never)).release({ ...done, recommendedParallelism: 9 });
@@ -162,8 +168,7 @@ describe("the governor", () => {
   });
 
   test("rests when the service says that next to nothing is left, for others use the account too", async () => {
-    const clock = new VirtualClock();
-    const governor = new Governor(dataverseLimits(100), clock);
+    const { governor, clock } = await restedGovernor(100);
     (await governor.acquire("delta", never)).release({ ...done, remainingCalls: 1 });
     expect(governor.state().pausedSeconds).toBe(1);
     await clock.run(1000);
