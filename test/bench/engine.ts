@@ -78,6 +78,7 @@ const instantCampaign: Campaign = {
   },
   list: async () => ({ records: [] }),
   findByKey: async () => [],
+  refusesDuplicates: async () => true,
   insert: async () => {},
   updateByKey: async () => "Updated",
   deleteByKey: async () => "Deleted",

@@ -53,6 +53,10 @@ export class CampaignClient implements Campaign {
     return this.#rest.within(signal, (deadline) => this.#keys.find(key, deadline));
   }
 
+  refusesDuplicates(key: CampaignKey, signal: AbortSignal): Promise<boolean> {
+    return this.#rest.within(signal, (deadline) => this.#keys.isUnique(key, deadline));
+  }
+
   /** @throws CampaignError `DuplicateKey`, `LinkTargetMissing` */
   insert(resource: string, fields: CampaignFields, signal: AbortSignal): Promise<void> {
     return this.#rest.within(signal, (deadline) => this.#insert(resource, fields, deadline));

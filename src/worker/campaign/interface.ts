@@ -51,6 +51,11 @@ export interface Campaign {
   list(resource: string, pageSize: number, nextLink: string | undefined, signal: AbortSignal): Promise<CampaignPage>;
   /** Every record that has this key: none, one, or (a key is not always unique there) several. */
   findByKey(key: CampaignKey, signal: AbortSignal): Promise<readonly CampaignRecord[]>;
+  /**
+   * Whether Campaign surely refuses a second record with such a key, so that nobody need look before an insert; false when
+   * that is not known.
+   */
+  refusesDuplicates(key: CampaignKey, signal: AbortSignal): Promise<boolean>;
   insert(resource: string, fields: CampaignFields, signal: AbortSignal): Promise<void>;
   /**
    * Updates by key: one call where the resource allows PATCH by its identification key, else a look-up and a PATCH.

@@ -11,7 +11,10 @@ import { type CampaignRest, notUnderstood, parsePage, parseRecord } from "./rest
 
 /** How records of one resource are found by one field. */
 interface Route {
-  /** The field is the identification key of profiles: `/profile/<key>` is the record (must-read.md, "Custom keys"). */
+  /**
+   * The field is an identification key: `/<resource>/<key>` is the record (must-read.md, "Custom keys"). Such a key is
+   * unique: "so that two products cannot have the same ID" (configuring-the-resource-s-data-structure.md).
+   */
   readonly identification: boolean;
   /** The query that finds them, the value left open; absent when only the identification key does. */
   readonly search: Search | undefined;
@@ -40,6 +43,8 @@ export class KeyRoutes {
   readonly #routes = new Map<string, { readonly route: Promise<Route>; until: number }>();
   /** Resources whose records are not to be patched by key, whatever was proven. */
   readonly #notByKey = new Set<string>();
+  /** Keys that two records had, whatever the documentation says. */
+  readonly #notUnique = new Set<string>();
 
   constructor(rest: CampaignRest, resources: Resources, clock: Clock, logger: Logger) {
     this.#rest = rest;
@@ -53,6 +58,17 @@ export class KeyRoutes {
     if (!isSafeInPath(key.value) || key.resource !== "profile" || this.#notByKey.has(key.resource)) return undefined;
     const { identification } = await this.#route(key, signal);
     return identification ? `${await this.#resources.url(key.resource, signal)}/${key.value}` : undefined;
+  }
+
+  /** Whether the key is known to be one that Campaign keeps unique; what cannot be learned now is not known. */
+  async isUnique(key: CampaignKey, signal: AbortSignal): Promise<boolean> {
+    if (this.#notUnique.has(routeId(key))) return false;
+    try {
+      return (await this.#route(key, signal)).identification;
+    } catch (error) {
+      if (error instanceof CampaignError) return false;
+      throw error;
+    }
   }
 
   /** What was proven does not hold any longer: the next who asks proves it anew. */
@@ -69,7 +85,11 @@ export class KeyRoutes {
   async find(key: CampaignKey, signal: AbortSignal): Promise<readonly CampaignRecord[]> {
     const url = await this.#resources.url(key.resource, signal);
     const { identification, search } = await this.#route(key, signal);
-    if (search !== undefined) return this.#search(key, `${url}/${search(key.value)}`, signal);
+    if (search !== undefined) {
+      const found = await this.#search(key, `${url}/${search(key.value)}`, signal);
+      if (found.length > 1) this.#notUnique.add(routeId(key));
+      return found;
+    }
     if (identification && isSafeInPath(key.value)) return this.#byIdentification(key, url, signal);
     throw new CampaignError(
       `Campaign offers no way to find records of ${key.resource} by ${key.field}: publish a filter definition on this field, or make it the identification key of the profile`,
@@ -106,14 +126,22 @@ export class KeyRoutes {
     const example = await this.#example(key, url, signal);
     if (example === undefined) return { identification: false, search: searches[0], proven: false };
     const exampleKey = { ...key, value: example };
-    const identification =
-      key.resource === "profile" &&
-      isSafeInPath(example) &&
-      (await this.#byIdentification(exampleKey, url, signal)).length === 1;
+    const identification = await this.#isIdentification(exampleKey, url, signal);
     const search = await this.#firstThatFinds(exampleKey, searches, url, identification, signal);
     const { resource, field } = key;
     this.#logger.info("campaign.key-route", { resource, field, identification, search: search !== undefined });
     return { identification, search, proven: true };
+  }
+
+  /** Documented for profiles; whether other resources answer so is to be seen, and a refusal says that this one does not. */
+  async #isIdentification(example: CampaignKey, url: string, signal: AbortSignal): Promise<boolean> {
+    if (!isSafeInPath(example.value)) return false;
+    try {
+      return (await this.#byIdentification(example, url, signal)).length === 1;
+    } catch (error) {
+      if (example.resource !== "profile" && error instanceof CampaignError && error.code === "Refused") return false;
+      throw error;
+    }
   }
 
   async #firstThatFinds(

@@ -130,6 +130,8 @@ export function observedCampaign(campaign: Campaign, health: Health): Campaign {
     resourceMetadata: (...args) => observe(() => campaign.resourceMetadata(...args)),
     list: (...args) => observe(() => campaign.list(...args)),
     findByKey: (...args) => observe(() => campaign.findByKey(...args)),
+    // Mostly known without a call, which is no sign of health.
+    refusesDuplicates: (...args) => campaign.refusesDuplicates(...args),
     insert: (...args) => observe(() => campaign.insert(...args)),
     updateByKey: (...args) => observe(() => campaign.updateByKey(...args)),
     deleteByKey: (...args) => observe(() => campaign.deleteByKey(...args)),

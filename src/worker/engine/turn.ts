@@ -155,15 +155,16 @@ export class Turn {
 
   async #insertOrAdopt(content: Content): Promise<Settlement> {
     const { listedThere } = this.#record;
-    if (listedThere ?? (await this.#isThere(content))) return this.#adoptOrInsert(content);
+    const looks = listedThere === undefined && !(await this.#refusesDuplicates(content));
+    if (listedThere ?? (looks && (await this.#isThere(content)))) return this.#adoptOrInsert(content);
     const leave = await this.#beginWrite(content, "Inserting");
     if (leave === "BegunBeside") return this.#adoptOrInsert(content);
     try {
       await this.#send(content);
     } catch (error) {
-      // The list may be out of date: somebody else may have made a record with this key since.
+      // Nobody looked, or the list is out of date: somebody else may have made a record with this key.
       const isRefused = error instanceof ServiceError && error.scope === "Record" && error.outcome === "Refused";
-      if (listedThere === undefined || !isRefused || !(await this.#isThere(content))) throw error;
+      if (looks || !isRefused || !(await this.#isThere(content))) throw error;
       return this.#adoptOrInsert(content);
     }
     return this.#written(content);
@@ -203,6 +204,10 @@ export class Turn {
 
   async #isThere({ targetKey }: Content): Promise<boolean> {
     return (await this.#context.campaign.findByKey(this.#key(targetKey), this.#signal)).length > 0;
+  }
+
+  #refusesDuplicates({ targetKey }: Content): Promise<boolean> {
+    return this.#context.campaign.refusesDuplicates(this.#key(targetKey), this.#signal);
   }
 
   #send({ targetKey, fields }: Content): Promise<void> {

@@ -116,6 +116,7 @@ const campaign: Campaign = {
     const { found } = await ask({ kind: "find", row: rowOf(value) });
     return found ? [{ href: "x", fields: { externalId: value } }] : [];
   },
+  refusesDuplicates: async () => false,
   insert: async (_resource, body) => {
     await ask({ kind: "insert", row: rowOf(String(body["externalId"])), change: changeOf(body["mobilePhone"]) });
   },

@@ -79,8 +79,10 @@ it.each([
       fc.array(step, { minLength: 1, maxLength: 40 }),
       fc.array(lot, { maxLength: 200 }),
       fc.array(record, { maxLength: 3 }),
-      async (before, steps, lots, byHand) => {
+      fc.boolean(),
+      async (before, steps, lots, byHand, keepsKeysUnique) => {
         const simulation = new Simulation(asked, inOrder(lots));
+        simulation.target.keepsKeysUnique = keepsKeysUnique;
         try {
           for (const n of byHand) simulation.target.makeByHand(asked === byNumber ? `of id-${n}` : `id-${n}`);
           for (const [count, n] of before.entries()) simulation.source.put(`id-${n}`, `before ${count}`);

@@ -213,8 +213,9 @@ export class SourceWorld {
   }
 }
 
-/** Profiles by `externalId`, which Campaign does not keep unique. */
+/** Profiles by `externalId`, which Campaign keeps unique or not. */
 export class TargetWorld {
+  keepsKeysUnique = false;
   readonly records: Record<string, unknown>[] = [];
   /** Every `revision` that was written to a key, in order; a deletion as `gone`. */
   readonly history = new Map<string, (number | "gone")[]>();
@@ -247,6 +248,7 @@ export class TargetWorld {
         this.#read("list", () => ({ records: this.records.map((record) => ({ href: "x", fields: { ...record } })) })),
       findByKey: ({ value }) =>
         this.#read("findByKey", () => this.with(value).map((record) => ({ href: "x", fields: record }))),
+      refusesDuplicates: async () => this.keepsKeysUnique,
       insert: (_resource, body) => this.#write("insert", () => this.#insert(body)),
       updateByKey: (key, body) => this.#write("updateByKey", () => this.#update(key, body)),
       deleteByKey: (key) => this.#write("deleteByKey", () => this.#delete(key)),
@@ -254,6 +256,9 @@ export class TargetWorld {
   }
 
   #insert(body: CampaignFields): void {
+    if (this.keepsKeysUnique && this.with(String(body["externalId"])).length > 0) {
+      throw new CampaignError("there already", { code: "DuplicateKey", outcome: "Refused", status: 500 });
+    }
     this.records.push({ ...body });
     this.#remember(String(body["externalId"]), Number(body["revision"]));
   }
@@ -288,10 +293,20 @@ export class TargetWorld {
   async #write<T>(name: keyof Campaign, act: () => T): Promise<T> {
     const { fate, delayMs } = this.#lots(name);
     if (fate === "NotSent") throw new CampaignError("no connection", { code: "Unreachable", outcome: "NotSent" });
-    if (fate === "LandsLate") this.#clock.schedule(this.#latestMs, act);
-    const result = fate === "Done" || fate === "LostAfter" ? act() : undefined;
+    if (fate === "LandsLate") this.#clock.schedule(this.#latestMs, () => unheard(act));
+    const result = fate === "Done" ? act() : undefined;
+    if (fate === "LostAfter") unheard(act);
     await wait(this.#clock, delayMs);
     if (fate === "Done") return result as T; // It was done above.
     throw new CampaignError("the connection broke", { code: "ConnectionLost", outcome: "Unknown" });
+  }
+}
+
+/** A refusal that nobody hears. */
+function unheard(act: () => unknown): void {
+  try {
+    act();
+  } catch (error) {
+    if (!(error instanceof CampaignError)) throw error;
   }
 }
