@@ -19,13 +19,14 @@ export function configurationText(
   dynamicsUrl: string,
   campaignUrl: string,
   mappings: readonly IngressMapping[],
+  engineCallsPerSecond = 1000,
 ): string {
   return JSON.stringify({
     workflow: { name: "bench", namespace: "default", uid: "bench" },
     spec: {
       type: "Ingress",
       dynamics: { url: dynamicsUrl, credentialsSecretRef: { name: "dynamics" } },
-      campaign: { url: campaignUrl, credentialsSecretRef: { name: "campaign" }, engineCallsPerSecond: 1000 },
+      campaign: { url: campaignUrl, credentialsSecretRef: { name: "campaign" }, engineCallsPerSecond },
       ingress: { mappings },
     },
   });

@@ -20,10 +20,21 @@ export function printTable(rows: readonly Measurement[]): void {
       peakMegabytes === undefined ? "" : String(Math.round(peakMegabytes)),
     ]),
   ];
-  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
+  printColumns(table);
+}
+
+/** The first column to the left, the others to the right; the first line is the heading. */
+export function printColumns(table: readonly (readonly string[])[]): void {
+  const widths = (table[0] ?? []).map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
   for (const row of table) {
     console.log(
       row.map((cell, n) => (n === 0 ? cell.padEnd(widths[n] ?? 0) : cell.padStart(widths[n] ?? 0))).join("  "),
     );
   }
+  console.log();
+}
+
+/** @param sorted ascending */
+export function percentile(sorted: readonly number[], share: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
