@@ -190,7 +190,10 @@ export class Writer {
   }
 
   #tell({ mapping, id, attempts }: LeasedRecord, settlement: Settlement, cause: unknown): void {
-    const { logger } = this.#context;
+    const { logger, failures, now } = this.#context;
+    if (cause === undefined || (settlement.kind !== "Retry" && settlement.kind !== "Unknown")) {
+      failures.forget(mapping, id);
+    }
     switch (settlement.kind) {
       case "Dead":
         logger.warn("record.refused", {
@@ -205,6 +208,7 @@ export class Writer {
         if (cause instanceof ServiceError && cause.code === "Aborted") return;
         if (cause instanceof ServiceError) {
           const { code, message } = cause;
+          failures.put(mapping, id, { at: new Date(now()).toISOString(), code, message });
           logger.debug("record.try-again", { mapping, id, attempts, settled: settlement.kind, code, why: message });
         } else if (cause !== undefined) logger.error("record.failed", { mapping, id, attempts, error: cause });
         return;
