@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { workerPaths, workerPort } from "../api/worker-contract.ts";
 import { type AddressFlag, addressFlag, flag, listenAddress, logLevelFlag } from "../telemetry/flags.ts";
 import { createLogger, type LogLevel } from "../telemetry/log.ts";
+import type { EngineSettings } from "./engine/settings.ts";
 import { runWorker, type WorkerOptions } from "./process/run.ts";
 
 const lingerMs = 500;
@@ -17,6 +18,7 @@ interface Flags {
   readonly leaseSeconds?: number;
   readonly pollSeconds?: number;
   readonly readySeconds?: number;
+  readonly checkSeconds?: number;
   readonly pageSize?: number;
   readonly logLevel: LogLevel;
 }
@@ -55,6 +57,12 @@ export function workerCommand(stop: AbortSignal): Command {
     .addOption(
       flag("--ready-seconds <n>", "how recently both systems must have answered (default: 60)").argParser(positive),
     )
+    .addOption(
+      flag(
+        "--check-seconds <n>",
+        "between two comparisons of a mapping with both systems' metadata (default: 60)",
+      ).argParser(positive),
+    )
     .addOption(flag("--page-size <rows>", "rows a page (default: 5000)").argParser(positive))
     .addOption(logLevelFlag())
     .action(async (flags: Flags) => {
@@ -65,7 +73,7 @@ export function workerCommand(stop: AbortSignal): Command {
 }
 
 function optionsOf(flags: Flags): WorkerOptions {
-  const { leaseSeconds, pollSeconds, readySeconds, pageSize } = flags;
+  const { leaseSeconds, pollSeconds, readySeconds, checkSeconds, pageSize } = flags;
   return {
     configurationPath: flags.config,
     credentialsDirectory: flags.credentials,
@@ -78,9 +86,15 @@ function optionsOf(flags: Flags): WorkerOptions {
       ...(leaseSeconds === undefined ? {} : { leaseMs: leaseSeconds * 1000 }),
       ...(pollSeconds === undefined ? {} : { pollIntervalMs: pollSeconds * 1000 }),
       ...(readySeconds === undefined ? {} : { readyWindowMs: readySeconds * 1000 }),
+      ...(checkSeconds === undefined ? {} : checksEvery(checkSeconds * 1000)),
       ...(pageSize === undefined ? {} : { pageSize: Math.min(pageSize, 5000) }),
     },
   };
+}
+
+/** A mapping that cannot run is looked at as often; a refusal asks for one at any time. */
+function checksEvery(checkIntervalMs: number): Partial<EngineSettings> {
+  return { checkIntervalMs, lookAgainMs: checkIntervalMs, freshCheckMs: Math.min(5000, checkIntervalMs) };
 }
 
 function positive(text: string): number {

@@ -6,6 +6,8 @@ import type { Dataverse } from "../dataverse/interface.ts";
 import type { Plan } from "../flows/ingress/plan.ts";
 import type { Checkpoint, Queue } from "../queue/interface.ts";
 import type { LastFailures } from "../records/last-failures.ts";
+import type { CheckRequests } from "./check-requests.ts";
+import type { HashTrust } from "./hash-trust.ts";
 import type { Health } from "./health.ts";
 import type { RateMeter } from "./rate-meter.ts";
 import type { EngineSettings } from "./settings.ts";
@@ -43,6 +45,9 @@ export interface MappingState {
   plan: Plan | undefined;
   /** Why it cannot run; it is looked at again. */
   block: { readonly reason: string; readonly message: string } | undefined;
+  /** Which hashes count for what is written by the plan. */
+  trust: HashTrust;
+  readonly requests: CheckRequests;
   /** It fitted at least once in this process. */
   ran: boolean;
   readonly wave: WaveGuard;

@@ -10,8 +10,10 @@ import { StoreFullError, storeFullMessage } from "../queue/errors.ts";
 import type { Checkpoint, Queue } from "../queue/interface.ts";
 import { LastFailures } from "../records/last-failures.ts";
 import { Records } from "../records/records.ts";
+import { CheckRequests } from "./check-requests.ts";
 import type { EngineContext, MappingState } from "./context.ts";
 import { FatalError, fatalOf } from "./fatal.ts";
+import { HashTrust } from "./hash-trust.ts";
 import { Health, observedCampaign, observedDataverse } from "./health.ts";
 import { RateMeter } from "./rate-meter.ts";
 import { Reader } from "./reader.ts";
@@ -69,6 +71,8 @@ export class IngressEngine {
       checkpoint: transitions.firstLoad(mapping, mappingHash(mapping)),
       plan: undefined,
       block: undefined,
+      trust: new HashTrust(),
+      requests: new CheckRequests(),
       ran: false,
       wave: new WaveGuard(settings.waveRefusals),
       suspendedUntil: 0,

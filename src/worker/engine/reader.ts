@@ -1,12 +1,13 @@
 import { sleep } from "../../telemetry/clock.ts";
 import type { TrackedPage, TrackedRecord } from "../dataverse/interface.ts";
-import { columnsOf, type Plan, planMapping } from "../flows/ingress/plan.ts";
+import type { Plan } from "../flows/ingress/plan.ts";
 import { mapRow } from "../flows/ingress/record.ts";
 import { ServiceError } from "../http/service-error.ts";
 import type { Checkpoint, Incoming, PageCommit } from "../queue/interface.ts";
 import type { EngineContext, MappingState } from "./context.ts";
 import { fatalOf } from "./fatal.ts";
 import { backoffMs } from "./health.ts";
+import { PublishGuard } from "./publish-guard.ts";
 import { inferredLimit } from "./settings.ts";
 import { TableSize } from "./table-size.ts";
 import * as transitions from "./transitions.ts";
@@ -24,6 +25,7 @@ const saveLinkEveryMs = 600_000;
 export class Reader {
   readonly #context: EngineContext;
   readonly #state: MappingState;
+  readonly #guard: PublishGuard;
   readonly #size = new TableSize();
   #nextPollAt = 0;
   #isFull = false;
@@ -33,14 +35,28 @@ export class Reader {
   constructor(context: EngineContext, state: MappingState) {
     this.#context = context;
     this.#state = state;
+    this.#guard = new PublishGuard(context, state);
   }
 
   /** Runs until `stop` aborts. @throws FatalError */
   async run(stop: AbortSignal): Promise<void> {
-    while (!stop.aborted) {
-      const waitMs = await this.#step(stop).catch((error: unknown) => this.#failed(error, stop));
-      await sleep(this.#context.clock, waitMs, stop);
+    for (let waitMs = 0; !stop.aborted; ) {
+      const until = this.#context.clock.now() + waitMs;
+      waitMs = await this.#waitOrStep(until, stop).catch((error: unknown) => this.#failed(error, stop));
     }
+  }
+
+  /** Waits for its time, or for the guard's, and does what is due. @returns how long to wait before the next */
+  async #waitOrStep(until: number, stop: AbortSignal): Promise<number> {
+    const { clock } = this.#context;
+    const state = this.#state;
+    const asked = AbortSignal.any([stop, state.requests.asked]);
+    await sleep(clock, Math.min(until - clock.now(), this.#guard.dueInMs), asked);
+    if (stop.aborted) return 0;
+    if (clock.now() >= until) return this.#step(stop);
+    const before = state.plan;
+    const plan = await this.#guard.plan(stop);
+    return (plan === undefined) === (before === undefined) ? until - clock.now() : 0;
   }
 
   /** Does one thing. @returns how long to wait before the next */
@@ -48,7 +64,7 @@ export class Reader {
     const { clock, settings } = this.#context;
     const state = this.#state;
     if (state.checkpoint.pause !== undefined) return settings.lookAgainMs;
-    const plan = state.plan ?? (await this.#fit(signal));
+    const plan = await this.#guard.plan(signal);
     if (plan === undefined) return settings.lookAgainMs;
     const replay = transitions.replay(state.checkpoint, state.mapping);
     if (replay !== undefined) await this.#save(replay);
@@ -62,26 +78,6 @@ export class Reader {
     else return Math.max(0, this.#nextPollAt - clock.now());
     this.#failures = 0;
     return 0;
-  }
-
-  /** Fits the mapping to both systems as they are now. */
-  async #fit(signal: AbortSignal): Promise<Plan | undefined> {
-    const { dataverse, campaign, logger } = this.#context;
-    const { mapping } = this.#state;
-    const table = await dataverse.tableMetadata(mapping.table, columnsOf(mapping), signal);
-    const resource = await campaign.resourceMetadata(mapping.resource, signal);
-    const plan = planMapping(mapping, table, resource, this.#context.mappings);
-    if ("mapping" in plan) {
-      this.#state.plan = plan;
-      this.#state.block = undefined;
-      this.#state.ran = true;
-      this.#context.wake();
-      logger.info("mapping.fitted", { mapping: mapping.table, resource: mapping.resource });
-      return plan;
-    }
-    const [first] = plan;
-    this.#block(first?.reason ?? "MappingInvalid", plan.map(({ message }) => message).join("; "));
-    return undefined;
   }
 
   /** First load: which keys Campaign has, so that every other record is one insert and one call. */
@@ -125,9 +121,11 @@ export class Reader {
     });
     this.#failures = 0;
     if (page === undefined) return 0;
+    const incoming = this.#incoming(plan, page, false);
+    if (!(await this.#guard.counts(plan, page, incoming, signal))) return 0;
     const purpose = checkpoint.snapshot?.purpose;
-    const next = transitions.afterSnapshotPage(checkpoint, page, now(), this.#size.records);
-    await this.#commit(next, this.#incoming(plan, page, false), {
+    const next = transitions.afterSnapshotPage(this.#state.checkpoint, page, now(), this.#size.records);
+    await this.#commit(next, incoming, {
       stage: "Snapshot",
       replay: purpose === "Replay",
       listed: purpose === "FirstLoad",
@@ -158,7 +156,10 @@ export class Reader {
       return undefined;
     });
     if (page === undefined) return;
-    const next = transitions.afterDeltaPage(checkpoint, page, now());
+    // A reader that waits outlives its link: above the mark, keys only.
+    const incoming = this.#incoming(plan, page, !(await this.#hasRoom()));
+    if (!(await this.#guard.counts(plan, page, incoming, signal))) return;
+    const next = transitions.afterDeltaPage(this.#state.checkpoint, page, now());
     if (page.nextLink === undefined) this.#nextPollAt = clock.now() + settings.pollIntervalMs;
     const isQuiet = page.records.length + page.deletedIds.length === 0 && delta.nextLink === undefined;
     const isIdle = isQuiet && page.nextLink === undefined && (await this.#pendingRecords()) === 0;
@@ -167,9 +168,7 @@ export class Reader {
       this.#state.checkpoint = { ...next, delta: { link: next.delta?.link ?? delta.link, issuedAt: delta.issuedAt } };
       return this.#forgetListing();
     }
-    // A reader that waits outlives its link: above the mark, keys only.
-    const keysOnly = !(await this.#hasRoom());
-    await this.#commit(next, this.#incoming(plan, page, keysOnly), {
+    await this.#commit(next, incoming, {
       stage: "Round",
       replay: false,
       listed: false,
@@ -187,15 +186,20 @@ export class Reader {
 
   #incoming(plan: Plan, page: TrackedPage, keysOnly: boolean): readonly Incoming[] {
     const upserts = page.records.map((record) => incomingOf(plan, record, keysOnly));
+    return [...upserts, ...page.deletedIds.map((id) => ({ kind: "Delete", id }) as const)];
+  }
+
+  /** @throws RefusedPage */
+  #checkRefusals(records: readonly Incoming[]): void {
     // A record without a key is its own affair: a key column that few records fill is nothing to stop for.
-    const refusals = upserts.flatMap((incoming) =>
-      incoming.kind === "Refused" && incoming.refusal.reason !== "KeyMissing" ? [incoming.refusal.message] : [],
+    const refusals = records.flatMap((one) =>
+      one.kind === "Refused" && one.refusal.reason !== "KeyMissing" ? [one.refusal.message] : [],
     );
     const { waveRefusals } = this.#context.settings;
-    if (refusals.length >= waveRefusals && refusals.length === upserts.length && new Set(refusals).size === 1) {
+    const rows = records.filter(({ kind }) => kind !== "Delete").length;
+    if (refusals.length >= waveRefusals && refusals.length === rows && new Set(refusals).size === 1) {
       throw new RefusedPage(refusals[0] ?? "");
     }
-    return [...upserts, ...page.deletedIds.map((id) => ({ kind: "Delete", id }) as const)];
   }
 
   async #commit(
@@ -205,6 +209,7 @@ export class Reader {
   ): Promise<void> {
     const { queue, settings, logger, wake } = this.#context;
     const { mapping } = checkpoint;
+    this.#checkRefusals(records);
     const limit = isLast ? inferredLimit(settings, await this.#writtenRecords()) : 0;
     const page = { checkpoint, records, ...rest, ...(isLast ? { release: { inferredLimit: limit } } : {}) };
     const { taken, withheld } = await queue.commitPage(page);
@@ -251,11 +256,10 @@ export class Reader {
     if (stop.aborted) return 0;
     const fatal = fatalOf(error);
     if (fatal !== undefined) throw fatal;
-    const { logger, random, settings } = this.#context;
+    const { logger, random } = this.#context;
     const { table: mapping } = this.#state.mapping;
     if (error instanceof RefusedPage || (error instanceof ServiceError && error.scope === "Mapping")) {
-      this.#block(error.code, error.message);
-      return settings.lookAgainMs;
+      return this.#guard.meets(error.code, error.message);
     }
     this.#failures += 1;
     const waitMs = Math.max(
@@ -264,16 +268,6 @@ export class Reader {
     );
     logger.warn("read.failed", { mapping, failures: this.#failures, tryAgainMs: Math.round(waitMs), error });
     return waitMs;
-  }
-
-  #block(reason: string, message: string): void {
-    const { logger, blocked } = this.#context;
-    const state = this.#state;
-    if (state.block?.reason !== reason)
-      logger.warn("mapping.blocked", { mapping: state.mapping.table, reason, why: message });
-    state.plan = undefined;
-    state.block = { reason, message };
-    blocked();
   }
 
   async #save(checkpoint: Checkpoint): Promise<void> {

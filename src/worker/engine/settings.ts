@@ -16,6 +16,10 @@ export interface EngineSettings {
   readonly readyWindowMs: number;
   /** How often a mapping that cannot run is looked at again. */
   readonly lookAgainMs: number;
+  /** How often the metadata of a mapping that runs is compared with what it was fitted to. */
+  readonly checkIntervalMs: number;
+  /** How long such a comparison counts when a record is refused; at most one is made in this time. */
+  readonly freshCheckMs: number;
   /** Refusals in a row with one cause that suspend a mapping. */
   readonly waveRefusals: number;
   /** Between two tries to store something when the store has no room. */
@@ -52,6 +56,9 @@ export function engineSettings(input: SettingsInput): EngineSettings {
     leaseMs: (callTimeoutSeconds + 60) * 1000,
     readyWindowMs: 60_000,
     lookAgainMs: 60_000,
+    // A comparison costs one call to Campaign: all of them together take a twentieth of its calls at most.
+    checkIntervalMs: Math.max(60_000, (mappings * 20_000) / engineCallsPerSecond),
+    freshCheckMs: Math.max(5000, 20_000 / engineCallsPerSecond),
     waveRefusals: 20,
     fullStorePauseMs: 5000,
     stubbornRefusals: 5,

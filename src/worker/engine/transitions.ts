@@ -3,6 +3,7 @@ import type { IngressMapping } from "../../api/integration-workflow.ts";
 import type { ReadCursor, TrackedPage } from "../dataverse/interface.ts";
 import { isSameIdentity } from "../flows/ingress/plan.ts";
 import type { Checkpoint, Pause, SnapshotProgress } from "../queue/interface.ts";
+import { checksOfAnother } from "./schema-checks.ts";
 
 /** A mapping that the store does not know. */
 export function firstLoad(mapping: IngressMapping, mappingHash: string): Checkpoint {
@@ -27,7 +28,9 @@ export type Preparation =
 export function prepare(checkpoint: Checkpoint, mappingHash: string): Preparation {
   if (checkpoint.mappingHash === mappingHash) return { kind: "Continue" };
   if (!isSameIdentity(checkpoint.mappingHash, mappingHash)) return { kind: "StartOver" };
-  return { kind: "NewGeneration", checkpoint: { ...readAgain(checkpoint), mappingHash } };
+  const { checks, ...rest } = readAgain(checkpoint);
+  const kept = checks === undefined ? {} : { checks: checksOfAnother(checks) };
+  return { kind: "NewGeneration", checkpoint: { ...rest, ...kept, mappingHash } };
 }
 
 /** Everything from the beginning, under a new generation; an interrupted first load or replay stays one. */
@@ -42,6 +45,11 @@ export function replay(checkpoint: Checkpoint, mapping: IngressMapping): Checkpo
   const { replay: _, ...rest } = checkpoint;
   if (mapping.replay === undefined) return rest;
   return { ...rest, replay: mapping.replay, snapshot: { purpose: "Replay", sweeping: false } };
+}
+
+/** Whether a person asks for everything to be written again, and it was not begun. */
+export function isReplayAsked(checkpoint: Checkpoint, mapping: IngressMapping): boolean {
+  return mapping.replay !== undefined && mapping.replay !== checkpoint.replay;
 }
 
 export function snapshotCursor({ snapshot }: Checkpoint): ReadCursor {

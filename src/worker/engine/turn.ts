@@ -7,12 +7,13 @@
  */
 import type { IngressMapping } from "../../api/integration-workflow.ts";
 import type { CampaignFields, CampaignKey } from "../campaign/interface.ts";
-import type { Plan } from "../flows/ingress/plan.ts";
 import type { LinkedFields, MappedFields } from "../flows/ingress/links.ts";
+import type { Plan } from "../flows/ingress/plan.ts";
 import { adoptionBody, insertBody, mapRow, updateBody } from "../flows/ingress/record.ts";
 import { ServiceError } from "../http/service-error.ts";
 import type { LeasedRecord, Leave, Parent, Settlement, WrittenRecord } from "../queue/interface.ts";
 import type { EngineContext } from "./context.ts";
+import type { HashTrust } from "./hash-trust.ts";
 import { parentMissing, RecordLinks } from "./record-links.ts";
 
 /** Why a record is buried that this workflow wrote and that is gone from Campaign. */
@@ -54,6 +55,7 @@ export class Turn {
   readonly #record: LeasedRecord;
   readonly #plan: Plan;
   readonly #mappingHash: string;
+  readonly #trust: HashTrust;
   readonly #context: EngineContext;
   readonly #signal: AbortSignal;
   /** What is surely in Campaign if the write under way is not done. */
@@ -61,10 +63,17 @@ export class Turn {
   #isWriting = false;
   #version: bigint | undefined;
 
-  constructor(record: LeasedRecord, plan: Plan, mappingHash: string, context: EngineContext, signal: AbortSignal) {
+  constructor(
+    record: LeasedRecord,
+    plan: Plan,
+    { mappingHash, trust }: { readonly mappingHash: string; readonly trust: HashTrust },
+    context: EngineContext,
+    signal: AbortSignal,
+  ) {
     this.#record = record;
     this.#plan = plan;
     this.#mappingHash = mappingHash;
+    this.#trust = trust;
     this.#context = context;
     this.#signal = signal;
     this.#before = record.written;
@@ -181,7 +190,11 @@ export class Turn {
     const { replay } = this.#record;
     const { fields, owed } = content;
     const isOwed = Object.keys(owed).length > 0;
-    const isSame = before.certainty === "Known" && before.hash === this.#hash(content) && !before.left;
+    const isSame =
+      before.certainty === "Known" &&
+      before.hash === this.#hash(content) &&
+      this.#trust.believes(before.checked ?? 0) &&
+      !before.left;
     const isUnchanged = isSame && !isOwed;
     const update = { ...updateBody(this.#plan, fields), ...owed };
     const isEmpty = !before.left && Object.keys(update).length === 0;
@@ -266,14 +279,10 @@ export class Turn {
   #written(content: Content, sent = true): Settlement {
     const { targetKey, version } = content;
     const { generation } = this.#record;
-    const written = {
-      targetKey,
-      version,
-      generation,
-      certainty: "Known",
-      hash: this.#hash(content),
-      left: false,
-    } as const;
+    // Of what was not sent, nothing new is known.
+    const checked = sent ? this.#trust.stamp() : (this.#before?.checked ?? 0);
+    const hash = checked === undefined ? {} : { hash: this.#hash(content), checked };
+    const written = { targetKey, version, generation, certainty: "Known", ...hash, left: false } as const;
     return { kind: "Written", written, sent, linked: content.linked };
   }
 

@@ -9,6 +9,8 @@ import { StubbornRefusals } from "./stubborn-refusals.ts";
 import { removedInCampaign, Turn, type TurnEnd } from "./turn.ts";
 
 const lookForDueEveryMs = 500;
+/** A check of the metadata is asked for when a record is refused; it is tried again when there was time for one. */
+const checkedAfterMs = 1000;
 /** Nothing waits any more after these. */
 const doneWith: ReadonlySet<Settlement["kind"]> = new Set(["Written", "Removed", "Left", "Dead"]);
 
@@ -104,7 +106,8 @@ export class Writer {
     const { queue } = this.#context;
     const { plan, checkpoint } = state;
     if (plan === undefined || this.#context.clock.now() < state.suspendedUntil) return queue.giveBack([record]);
-    const end = await new Turn(record, plan, checkpoint.mappingHash, this.#context, giveUp).take();
+    const { mappingHash } = checkpoint;
+    const end = await new Turn(record, plan, { mappingHash, trust: state.trust }, this.#context, giveUp).take();
     if (end.settlement === undefined) return;
     const settlement = this.#judge(record, end, end.settlement, state);
     await queue.settle(record, settlement);
@@ -147,6 +150,7 @@ export class Writer {
     }
     if (settlement.kind === "Retry" && cause instanceof ServiceError && cause.scope === "Mapping") {
       state.block = { reason: cause.code, message: cause.message };
+      state.requests.ask();
       state.suspendedUntil = clock.now() + settings.lookAgainMs;
       return settlement;
     }
@@ -156,6 +160,9 @@ export class Writer {
     endBlock(state);
     if (settlement.kind !== "Dead") return settlement;
     const { reason, message } = settlement.refusal;
+    if (maybeOfTheSchema(reason, cause) && !state.requests.isFresh(clock.now(), settings.freshCheckMs)) {
+      return { kind: "Retry", before: settlement.before, afterMs: checkedAfterMs, counts: false };
+    }
     // That one was this worker's decision: Campaign refused nothing.
     if (reason === removedInCampaign) return settlement;
     const code = cause instanceof ServiceError ? cause.serviceCode : undefined;
@@ -241,6 +248,11 @@ export class Writer {
 /** After a wave or a block, one record finds out whether it is over. */
 function isOnTrial({ wave, block }: MappingState): boolean {
   return wave.wave !== undefined || block !== undefined;
+}
+
+/** Whether a change of the metadata may be why a record is refused, and not what it holds. */
+function maybeOfTheSchema(reason: string, cause: unknown): boolean {
+  return cause instanceof ServiceError || reason === removedInCampaign || reason === "ConversionFailed";
 }
 
 /** What the writer met is over; a mapping without a plan was blocked by its reader, which looks at it again. */

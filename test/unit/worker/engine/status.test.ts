@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { CheckRequests } from "../../../../src/worker/engine/check-requests.ts";
 import type { MappingState } from "../../../../src/worker/engine/context.ts";
+import { HashTrust } from "../../../../src/worker/engine/hash-trust.ts";
 import { Health } from "../../../../src/worker/engine/health.ts";
 import { RateMeter } from "../../../../src/worker/engine/rate-meter.ts";
 import { notReadyReason } from "../../../../src/worker/engine/status.ts";
@@ -22,6 +24,8 @@ function mapping(changes: Partial<Pick<MappingState, "block">> & { pause?: typeo
     },
     plan: undefined,
     block: changes.block,
+    trust: new HashTrust(),
+    requests: new CheckRequests(),
     ran: true,
     wave,
     suspendedUntil: 0,
