@@ -6,8 +6,11 @@ import { engineAlone } from "./engine.ts";
 import { queueAlone } from "./queue.ts";
 import type { Bench } from "./table.ts";
 import { printTable } from "./table.ts";
+import { twoMillion } from "./two-million/main.ts";
 
 const contactsOfAdventureWorks = 18_484;
+/** Only when they are asked for. */
+const takesLong: ReadonlySet<string> = new Set(["ceiling", "two-million"]);
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -19,6 +22,7 @@ const benches: Readonly<Record<string, Bench>> = {
   engine: engineAlone,
   "end-to-end": () => endToEnd(contactsOfAdventureWorks),
   "end-to-end-200000": () => endToEnd(200_000),
+  "two-million": twoMillion,
   ceiling: () => ceiling(Number(values.seconds)),
 };
 
@@ -27,7 +31,7 @@ if (unknown.length > 0) {
   console.error(`there is no bench ${unknown.join(", ")}; there are ${Object.keys(benches).join(", ")}`);
   process.exitCode = 2;
 } else {
-  const names = positionals.length > 0 ? positionals : Object.keys(benches).filter((name) => name !== "ceiling");
+  const names = positionals.length > 0 ? positionals : Object.keys(benches).filter((name) => !takesLong.has(name));
   const rows = [];
   for (const name of names) {
     console.error(`bench: ${name} ...`);

@@ -19,6 +19,7 @@ import { RateMeter } from "./rate-meter.ts";
 import { Reader } from "./reader.ts";
 import type { EngineSettings } from "./settings.ts";
 import { isMoving, notReadyReason, workerStatus } from "./status.ts";
+import { sweepAll } from "./sweep.ts";
 import * as transitions from "./transitions.ts";
 import { WaveGuard } from "./wave-guard.ts";
 import { Writer } from "./writer.ts";
@@ -36,7 +37,6 @@ export interface EngineOptions {
   readonly logger: Logger;
 }
 
-const rowsPerSweep = 2000;
 const forgetRefusalsEveryMs = 3_600_000;
 const dayMs = 86_400_000;
 const tellProgressEveryMs = 60_000;
@@ -199,9 +199,7 @@ export class IngressEngine {
     await queue.releaseWithheld(mapping.table);
     let checkpoint = stored;
     if (stored.snapshot?.sweeping) {
-      while (
-        (await queue.sweep(mapping.table, stored.generation, mapping.applyDeletes, rowsPerSweep)) === rowsPerSweep
-      );
+      await sweepAll(queue, mapping, stored.generation);
       checkpoint = transitions.swept(stored);
     }
     checkpoint = transitions.resumed(checkpoint);

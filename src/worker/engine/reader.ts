@@ -9,10 +9,10 @@ import { fatalOf } from "./fatal.ts";
 import { backoffMs } from "./health.ts";
 import { PublishGuard } from "./publish-guard.ts";
 import { inferredLimit } from "./settings.ts";
+import { sweepAll } from "./sweep.ts";
 import { TableSize } from "./table-size.ts";
 import * as transitions from "./transitions.ts";
 
-const rowsPerSweep = 2000;
 const listPageSize = 1000;
 const waitForRoomMs = 500;
 /** A link that nothing came by is saved at last after this time: the service keeps links for days. */
@@ -231,7 +231,7 @@ export class Reader {
         return this.#pauseForDeletions(unseen, "are no longer in the table");
       }
     }
-    while ((await queue.sweep(mapping.table, generation, mapping.applyDeletes, rowsPerSweep)) === rowsPerSweep);
+    await sweepAll(queue, mapping, generation);
     await this.#save(transitions.swept(checkpoint));
     logger.info("snapshot.done", { mapping: mapping.table, generation });
     wake();
@@ -275,10 +275,14 @@ export class Reader {
     this.#state.checkpoint = checkpoint;
   }
 
-  /** Above the high-water mark there is none, until the low-water mark is reached. */
+  /**
+   * Above the high-water mark there is none, until the low-water mark is reached. What waits for another record does not
+   * count, for that may be the next to be read.
+   */
   async #hasRoom(): Promise<boolean> {
     const { highWaterRecords, lowWaterRecords } = this.#context.settings;
-    const pending = await this.#pendingRecords();
+    const counts = (await this.#context.queue.counts()).get(this.#state.mapping.table);
+    const pending = (counts?.pending ?? 0) - (counts?.parked ?? 0);
     this.#isFull = this.#isFull ? pending > lowWaterRecords : pending >= highWaterRecords;
     return !this.#isFull;
   }

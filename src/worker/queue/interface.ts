@@ -278,11 +278,12 @@ export interface Queue {
   /** Lets go of inferred deletions that were withheld. */
   releaseWithheld(mapping: string): Promise<void>;
   /**
-   * Takes up to `limit` written records that the generation did not see: they are read again, to be removed if they are
-   * gone, or are forgotten.
-   * @returns how many were taken; fewer than `limit`: it was the last time
+   * Takes the written records that the generation did not see, a part at a time: they are read again, to be removed if they
+   * are gone, or are forgotten. Done once more, it finds nothing.
+   * @param after where the part begins; absent: at the beginning
+   * @returns where the next part begins; undefined: it was the last
    */
-  sweep(mapping: string, generation: number, remove: boolean, limit: number): Promise<number>;
+  sweep(mapping: string, generation: number, remove: boolean, after?: string): Promise<string | undefined>;
 
   /**
    * The oldest records that are due, for `leaseMs`: those that changed, then those that were read with their whole table,

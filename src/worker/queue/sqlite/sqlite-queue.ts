@@ -18,13 +18,14 @@ import type {
 } from "../interface.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { heldUntil, Intake } from "./intake.ts";
-import { holds, Keys } from "./keys.ts";
+import { Keys } from "./keys.ts";
 import { Links, unparking } from "./links.ts";
 import { openDatabase, type StoreWait } from "./open.ts";
 import { SqliteRecords } from "./records.ts";
 import { StoreClock } from "./store-clock.ts";
 import { Transactions } from "./transactions.ts";
 import { Turns } from "./turns.ts";
+import { Unseen } from "./unseen.ts";
 
 export interface SqliteQueueOptions {
   readonly directory: string;
@@ -61,6 +62,7 @@ class SqliteQueue implements Queue {
   readonly #links: Links;
   readonly #intake: Intake;
   readonly #turns: Turns;
+  readonly #unseen: Unseen;
   readonly #fingerprintKey: Buffer;
   readonly #truncation: NodeJS.Timeout;
   readonly #logger: Logger;
@@ -79,6 +81,7 @@ class SqliteQueue implements Queue {
     this.#keys = new Keys(database);
     this.#intake = new Intake(database, this.#checkpoints, this.#keys, this.#links);
     this.#turns = new Turns(database, this.#keys, this.#links, (text) => this.fingerprint(text));
+    this.#unseen = new Unseen(database, this.#keys, this.#links);
     this.records = new SqliteRecords(database, this.#transactions, this.#clock);
     this.#counts = database.prepare("SELECT * FROM counters");
     this.#truncation = setInterval(() => this.#truncateLog(), truncateLogEveryMs);
@@ -160,9 +163,15 @@ class SqliteQueue implements Queue {
     while ((await this.#transactions.run(() => part.run(mapping, rowsPerSweep).changes)) !== 0);
   }
 
-  countUnseen(mapping: string, generation: number): Promise<number> {
-    const count = this.#database.prepare("SELECT count(*) AS n FROM written WHERE mapping = ? AND seen < ?");
-    return this.#transactions.run(() => Number(count.get(mapping, generation)?.["n"]));
+  async countUnseen(mapping: string, generation: number): Promise<number> {
+    let unseen = 0;
+    for (let after: string | undefined = ""; after !== undefined; ) {
+      const from: string = after;
+      const part = await this.#transactions.run(() => this.#unseen.part(mapping, generation, from));
+      unseen += part.unseen;
+      after = part.next;
+    }
+    return unseen;
   }
 
   releaseWithheld(mapping: string): Promise<void> {
@@ -173,34 +182,8 @@ class SqliteQueue implements Queue {
     });
   }
 
-  sweep(mapping: string, generation: number, remove: boolean, limit: number): Promise<number> {
-    return this.#transactions.run(() => {
-      const now = this.#clock.now();
-      this.#database.prepare("DELETE FROM dead WHERE mapping = ? AND generation < ?").run(mapping, generation);
-      const unseen = this.#database
-        .prepare(`SELECT id, target_key, ${holds} AS holds FROM written WHERE mapping = ? AND seen < ? LIMIT ?`)
-        .all(mapping, generation, limit);
-      const enqueue = this.#database.prepare(
-        `INSERT OR IGNORE INTO pending (mapping, id, operation, generation, first_read_at, ready_at)
-         VALUES (?, ?, 0, ?, ?, ?)`,
-      );
-      const see = this.#database.prepare("UPDATE written SET seen = ? WHERE mapping = ? AND id = ?");
-      const isWaiting = this.#database.prepare("SELECT 1 FROM pending WHERE mapping = ? AND id = ?");
-      const forget = this.#database.prepare("DELETE FROM written WHERE mapping = ? AND id = ?");
-      for (const { id: found, target_key: key, holds: isHolder } of unseen) {
-        const id = String(found);
-        if (remove) enqueue.run(mapping, id, generation, now, now);
-        // What waits already is read again at its turn, which decides.
-        if (remove || isWaiting.get(mapping, id) !== undefined) see.run(generation, mapping, id);
-        else {
-          forget.run(mapping, id);
-          this.#links.forget({ mapping, id });
-          this.#links.lost({ mapping, id });
-          if (isHolder === 1) this.#keys.passOn(mapping, id, String(key ?? id), now);
-        }
-      }
-      return unseen.length;
-    });
+  sweep(mapping: string, generation: number, remove: boolean, after = ""): Promise<string | undefined> {
+    return this.#transactions.run(() => this.#unseen.sweep(mapping, generation, remove, after, this.#clock.now()));
   }
 
   lease(mapping: string, limit: number, leaseMs: number): Promise<readonly LeasedRecord[]> {

@@ -70,3 +70,35 @@ describe("turns", () => {
     expect(await leasedIds(queue, 3)).toContain("a");
   });
 });
+
+describe("what a generation did not see", () => {
+  it("is counted and taken whole, in as many parts as it needs, and nothing else is", async () => {
+    const queue = await ground.open();
+    const ids = Array.from({ length: 12_000 }, (_, n) => `row-${String(n).padStart(6, "0")}`);
+    await commit(
+      queue,
+      "Snapshot",
+      ids.map((id) => upsert(id, 1n)),
+    );
+    for (const record of await queue.lease("contact", ids.length, leaseMs)) {
+      queue.settle(record, { kind: "Written", written: known(record), sent: true });
+    }
+    const checkpoint = { ...checkpointAt(0), generation: 2 };
+    await queue.beginGeneration(checkpoint);
+    const isSeen = (_: string, n: number) => n % 1000 !== 7;
+    const seen = ids.filter(isSeen).map((id) => upsert(id, 1n));
+    await queue.commitPage({ checkpoint, records: seen, stage: "Snapshot", replay: false, listed: false });
+    for (const record of await queue.lease("contact", ids.length, leaseMs)) {
+      queue.settle(record, { kind: "Written", written: known(record), sent: false });
+    }
+    const unseen = ids.filter((id, n) => !isSeen(id, n));
+    expect(await queue.countUnseen("contact", 2)).toBe(unseen.length);
+    let parts = 1;
+    for (let after = await queue.sweep("contact", 2, true); after !== undefined; parts++) {
+      after = await queue.sweep("contact", 2, true, after);
+    }
+    expect(parts).toBe(3);
+    expect(await leasedIds(queue, 100)).toEqual(unseen);
+    expect(await queue.countUnseen("contact", 2)).toBe(0);
+  });
+});

@@ -168,7 +168,7 @@ describe("the queue on SQLite", () => {
         else if ("sweep" in what) {
           generation += 1;
           await queue.beginGeneration(checkpointAt(0, { generation }));
-          await queue.sweep("contact", generation, generation % 2 === 0, 3);
+          await queue.sweep("contact", generation, generation % 2 === 0);
         } else {
           const records = await queue.lease("contact", what.ends.length, leaseMs);
           await Promise.all(records.map((record, n) => queue.settle(record, settlementOf(what.ends[n], record))));
