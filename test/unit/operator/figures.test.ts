@@ -36,6 +36,18 @@ describe("figures", () => {
     world.settle();
     expect(world.status).toMatchObject({ backlog: 5, backlogEstimated: true });
   });
+  test("a pace is told of what runs; how far a reading is stays on show", () => {
+    const world = running();
+    const run = world.status.appliedRevision?.run ?? 0;
+    const reading = { read: 5000, estimatedTotal: 8000 };
+    const contact = { name: "contact", phase: "Replay", reading, recordsPerSecond: 20, secondsToDrain: 400 };
+    const status = { backlog: 5, mappings: [contact, { name: "account" }], schemaDrift: [] };
+    world.operator.memory = { ...world.operator.memory, poll: { run, atMs: world.api.nowMs, status } };
+    looks(world);
+    expect(world.status.mappings).toEqual(status.mappings);
+    stopped(world);
+    expect(world.status.mappings).toEqual([{ name: "contact", phase: "Replay", reading }, { name: "account" }]);
+  });
   test("figures alone are a change of counters; a phase is not", () => {
     const before = {
       state: "RUNNING",
@@ -44,7 +56,7 @@ describe("figures", () => {
     } as const;
     const mappings = (phase: string, writtenRecords: number) => ({
       ...before,
-      mappings: [{ name: "contact", phase, written: writtenRecords }],
+      mappings: [{ name: "contact", phase, written: writtenRecords, recordsPerSecond: writtenRecords }],
     });
     expect(statusChange({ ...mappings("Snapshot", 1) }, { ...mappings("Snapshot", 2), backlog: 2 })).toBe("counters");
     expect(statusChange({ ...mappings("Snapshot", 1) }, { ...mappings("Incremental", 1) })).toBe("state");

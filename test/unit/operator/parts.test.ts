@@ -212,12 +212,16 @@ test("counters of one workflow go out every 10 s, of all together 20 a second, f
 });
 
 test("what a worker says is taken only as the contract has it", () => {
-  const good = { backlog: 1, mappings: [{ name: "contact", backlog: 1, unknown: "x" }], schemaDrift: [] };
-  expect(parseWorkerStatus(JSON.stringify(good))?.mappings).toEqual([{ name: "contact", backlog: 1 }]);
+  const reading = { read: 5, estimatedTotal: 9 };
+  const contact = { name: "contact", backlog: 1, reading: { ...reading, unknown: "y" }, unknown: "x" };
+  const good = { backlog: 1, mappings: [contact], schemaDrift: [] };
+  expect(parseWorkerStatus(JSON.stringify(good))?.mappings).toEqual([{ name: "contact", backlog: 1, reading }]);
   for (const bad of [
     { ...good, backlog: "1" },
     { ...good, backlog: 1.5 },
     { ...good, lastSyncTime: "yesterday" },
+    { ...good, mappings: [{ name: "contact", recordsPerSecond: 0.5 }] },
+    { ...good, mappings: [{ name: "contact", reading: {} }] },
     [],
     null,
   ]) {
