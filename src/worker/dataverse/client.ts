@@ -25,6 +25,12 @@ interface Get {
   readonly url: string;
   readonly lane: Lane;
   readonly prefer?: string;
+  readonly consistency?: "Strong";
+}
+
+/** Definitions come from a cache that may be out of date, unless they are asked for so (query-metadata-web-api.md). */
+function definition(operation: string, url: string): Get {
+  return { operation, url, lane: "control", consistency: "Strong" };
 }
 
 /** Dataverse's Web API, version 9.2. */
@@ -121,22 +127,26 @@ export class DataverseClient implements Dataverse {
   async #tableMetadata(table: string, columns: readonly string[], signal: AbortSignal): Promise<TableMetadata> {
     const operation = `the definition of ${table}`;
     const path = `${this.#root}${definitionPath(table)}`;
-    const response = await this.#get({ operation, url: path + definitionQuery, lane: "control" }, signal);
+    const response = await this.#get(definition(operation, path + definitionQuery), signal);
     if (response.status === 404 && refusalOf(response).code !== undefined) {
       throw plainError("TableMissing", `Dataverse has no table "${table}" that this user may see`, response);
     }
     let metadata = parseDefinition(jsonOf(okBody(response, operation, [table])), columns);
     if (metadata === undefined) throw badResponse(operation, "it is no definition of a table");
     for (const cast of castsFor(metadata.columns.values())) {
-      const answer = await this.#get({ operation, url: path + castQueries[cast], lane: "control" }, signal);
+      const answer = await this.#get(definition(operation, path + castQueries[cast]), signal);
       metadata = withCast(metadata, cast, jsonOf(okBody(answer, operation, [table])));
     }
     return metadata;
   }
 
   #get(get: Get, signal: AbortSignal): Promise<HttpResponse> {
-    const { operation, url, lane, prefer } = get;
-    const headers = { ...standardHeaders, ...(prefer === undefined ? {} : { prefer }) };
+    const { operation, url, lane, prefer, consistency } = get;
+    const headers = {
+      ...standardHeaders,
+      ...(prefer === undefined ? {} : { prefer }),
+      ...(consistency === undefined ? {} : { consistency }),
+    };
     return this.#service.within(signal, (deadline) =>
       this.#service.call({ operation, lane, method: "GET", url, headers }, deadline),
     );

@@ -69,6 +69,18 @@ test("metadata tells types, what a row calls a lookup, targets and a date's beha
   ]);
 });
 
+test("metadata is what it is now, not what Dataverse remembers of it", async () => {
+  await sandbox.control.setColumn({ table: "account", column: { name: "cr1_new", type: "String" } });
+  await sandbox.control.setOrganization({ staleDefinitions: true });
+  try {
+    await sandbox.control.setColumn({ table: "account", column: { name: "cr1_new", type: "Integer" } });
+    const { columns: now } = await clients.dataverse.tableMetadata("account", ["cr1_new"], never);
+    expect(now.get("cr1_new")?.type).toBe("Integer");
+  } finally {
+    await sandbox.control.setOrganization({ staleDefinitions: false });
+  }
+});
+
 test("a table that is not there is TableMissing", async () => {
   const missing = clients.dataverse.tableMetadata("nosuch", [], never);
   await expect(missing).rejects.toMatchObject({ code: "TableMissing", scope: "Mapping" });
