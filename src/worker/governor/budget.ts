@@ -6,8 +6,8 @@ export interface BudgetLimits {
   /** What may be spent at once after a rest. */
   readonly burst: number;
   /**
-   * What may be spent at once at the start. With nothing, the pace alone keeps what two processes spend one after the
-   * other within the limit, and the second need not know of the first.
+   * What may be spent at once at the start. When it is next to nothing, the pace alone keeps what processes spend one
+   * after the other within the limit, and a process need not know of the one before it.
    */
   readonly initial: number;
 }

@@ -57,7 +57,7 @@ export class Governor {
   #pausedUntil: number;
   #nextPauseMs = firstPauseMs;
   /** The longest call of late: what a call is expected to cost, so that calls under way cannot overrun the limit. */
-  #expectedSeconds = 0.5;
+  #expectedSeconds: number;
   #cancelTimer: (() => void) | undefined;
 
   constructor(limits: GovernorLimits, clock: Clock) {
@@ -67,6 +67,7 @@ export class Governor {
     this.#execution = limits.execution === undefined ? undefined : new Budget(limits.execution, now);
     this.#parallelism = new Parallelism(limits.initialConcurrency, limits.concurrency);
     this.#pausedUntil = now;
+    this.#expectedSeconds = limits.execution?.firstCallSeconds ?? 0;
   }
 
   /**

@@ -4,7 +4,10 @@ import type { BudgetLimits } from "./budget.ts";
 export interface GovernorLimits {
   readonly calls: BudgetLimits;
   /** Seconds of the service's own time. */
-  readonly execution?: BudgetLimits;
+  readonly execution?: BudgetLimits & {
+    /** What a call is expected to cost before any has told. */
+    readonly firstCallSeconds: number;
+  };
   readonly concurrency: number;
   readonly initialConcurrency: number;
 }
@@ -17,6 +20,10 @@ const windowSeconds = 300;
  * and a process that ends after it leaves a window that its successor, which knows of none of it, fills up once more.
  */
 const burstSeconds = 5;
+/** What a start has, likewise: a worker that is started again and again has it each time. */
+const initialSeconds = 1;
+/** A page of 5000 rows may take seconds; a worker that starts again must not find that out with all it may have under way. */
+const firstCallSeconds = 3;
 
 /**
  * Dataverse's service protection limits of one user on one server (api-limits.md): 6000 calls and 1200 s of execution
@@ -29,11 +36,11 @@ export function dataverseLimits(sharePercent: number): GovernorLimits {
     perWindow: { amount, seconds: windowSeconds },
     perSecond: amount / windowSeconds,
     burst: (amount / windowSeconds) * burstSeconds,
-    initial: 0,
+    initial: (amount / windowSeconds) * initialSeconds,
   });
   return {
     calls: sliding(Math.max(6000 * share * headroom, 1)),
-    execution: sliding(1200 * share * headroom),
+    execution: { ...sliding(1200 * share * headroom), firstCallSeconds },
     concurrency: Math.floor(52 * share),
     initialConcurrency: 4,
   };

@@ -59,6 +59,43 @@ describe("the governor of Dataverse, whatever the arrival pattern", () => {
     );
   });
 
+  test("stays within the limits in any window, although it is ended and started again and knows nothing of before", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 10, max: 100 }),
+        fc.oneof(fc.integer({ min: 20, max: 300 }), fc.integer({ min: 300, max: 5000 })),
+        fc.array(fc.integer({ min: 30, max: 250 }), { minLength: 2, maxLength: 6 }),
+        fc.constantFrom(2, 4, 10, 52),
+        async (sharePercent, typicalMs, lives, recommendedParallelism) => {
+          const service = new SimulatedService(sharePercent);
+          const loop = async (end: AbortSignal) => {
+            for (let n = 0; !end.aborted; n++) {
+              // Between nine tenths and eleven tenths of what is typical.
+              const executionMs = typicalMs * (0.9 + ((n * 7) % 11) / 50);
+              const call = { lane: "snapshot", toServerMs: 5, executionMs, toClientMs: 5 } as const;
+              await service.call({ ...call, recommendedParallelism }, end);
+            }
+          };
+          for (const seconds of lives) {
+            const life = new AbortController();
+            for (let index = 0; index < 60; index++) loop(life.signal).catch(() => undefined);
+            await service.clock.run(seconds * 1000);
+            life.abort();
+            service.startAgain(sharePercent);
+          }
+          const share = sharePercent / 100;
+          const arrivals = service.arrivals.map((at) => ({ at, amount: 1 }));
+          expect(mostInWindow(arrivals, windowMs)).toBeLessThanOrEqual(6000 * share);
+          const executions = service.executions.map(({ at, seconds }) => ({ at, amount: seconds }));
+          // In a small share one call is much, and what it costs is known when it ends.
+          const oneCall = sharePercent < 50 ? (typicalMs * 1.1) / 1000 : 0;
+          expect(mostInWindow(executions, windowMs)).toBeLessThanOrEqual(1200 * share + oneCall);
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+
   test.each([
     { name: "quick calls are bound by their number", executionMs: 20, ceiling: 6000 },
     { name: "slow calls are bound by their execution time", executionMs: 2000, ceiling: 600 },

@@ -10,12 +10,15 @@ export interface SimulatedCall {
   readonly toClientMs: number;
   /** The service throttles it, with this Retry-After. */
   readonly throttledForSeconds?: number | undefined;
+  /** What the service recommends with its answer. */
+  readonly recommendedParallelism?: number;
 }
 
 /** A service that counts as Dataverse documents it: by the calls' arrival at its own door. */
 export class SimulatedService {
   readonly clock = new VirtualClock();
-  readonly governor: Governor;
+  /** Of the process that runs now. */
+  governor: Governor;
   readonly arrivals: number[] = [];
   readonly executions: { at: number; seconds: number }[] = [];
   readonly grantedDuringPause: number[] = [];
@@ -25,6 +28,11 @@ export class SimulatedService {
   #pausedUntil = 0;
 
   constructor(sharePercent: number) {
+    this.governor = new Governor(dataverseLimits(sharePercent), this.clock);
+  }
+
+  /** The process ends, and another begins that knows nothing of it; what is under way at the service goes on there. */
+  startAgain(sharePercent: number): void {
     this.governor = new Governor(dataverseLimits(sharePercent), this.clock);
   }
 
@@ -45,6 +53,7 @@ export class SimulatedService {
     const result: CallResult = {
       sent: true,
       executionSeconds: (this.clock.now() - sentAt) / 1000,
+      recommendedParallelism: call.recommendedParallelism,
       ...(throttled === undefined ? {} : { throttled: { retryAfterSeconds: throttled } }),
     };
     grant.release(result);
