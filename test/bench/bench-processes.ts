@@ -105,6 +105,10 @@ export class BenchWorker {
     if (stdout !== null) createInterface({ input: stdout }).on("line", (line) => this.#read(line));
   }
 
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
   get hasEnded(): boolean {
     return this.#process.exitCode !== null;
   }

@@ -7,10 +7,11 @@ import { queueAlone } from "./queue.ts";
 import type { Bench } from "./table.ts";
 import { printTable } from "./table.ts";
 import { twoMillion } from "./two-million/main.ts";
+import { twoMillionOverHttp } from "./two-million/over-http.ts";
 
 const contactsOfAdventureWorks = 18_484;
 /** Only when they are asked for. */
-const takesLong: ReadonlySet<string> = new Set(["ceiling", "two-million"]);
+const takesLong: ReadonlySet<string> = new Set(["ceiling", "two-million", "two-million-http"]);
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -23,6 +24,7 @@ const benches: Readonly<Record<string, Bench>> = {
   "end-to-end": () => endToEnd(contactsOfAdventureWorks),
   "end-to-end-200000": () => endToEnd(200_000),
   "two-million": twoMillion,
+  "two-million-http": twoMillionOverHttp,
   ceiling: () => ceiling(Number(values.seconds)),
 };
 

@@ -5,13 +5,14 @@
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Measurement } from "../table.ts";
 import type { EngineArguments, Sample, ToEngine, ToWorld } from "./protocol.ts";
+import { Resident } from "./resident.ts";
 import { World } from "./world.ts";
 
 const engineFile = fileURLToPath(new URL("./engine-process.ts", import.meta.url));
@@ -33,15 +34,13 @@ interface Phase {
 
 interface Peaks {
   seconds: number;
-  rss: number;
+  readonly resident: Resident;
   store: number;
   log: number;
   backlog: number;
   lag: number;
   kills: number;
   pages: number;
-  /** Resident megabytes at each quarter. */
-  readonly quarters: number[];
 }
 
 export async function twoMillion(): Promise<readonly Measurement[]> {
@@ -58,7 +57,7 @@ export async function twoMillion(): Promise<readonly Measurement[]> {
         what: `${phase.name}, ${peaks.kills} kills, heap of ${heapMegabytes} MB`,
         records: rows,
         seconds: peaks.seconds,
-        peakMegabytes: peaks.rss,
+        peakMegabytes: peaks.resident.peak,
       });
     }
     return measurements;
@@ -107,8 +106,8 @@ function phases(rows: number, kills: number): readonly Phase[] {
 
 async function runPhase(phase: Phase, world: World, directory: string): Promise<Peaks> {
   const peaks: Peaks = {
-    ...{ seconds: 0, rss: 0, store: 0, log: 0, backlog: 0, lag: 0, kills: 0, pages: 0 },
-    quarters: [],
+    ...{ seconds: 0, store: 0, log: 0, backlog: 0, lag: 0, kills: 0, pages: 0 },
+    resident: new Resident(),
   };
   world.pagesRead = 0;
   world.rowsRead = 0;
@@ -138,14 +137,11 @@ async function runPhase(phase: Phase, world: World, directory: string): Promise<
     while (sample === undefined || !phase.isOver(world, sample)) {
       await delay(lookEveryMs);
       if (child.exitCode !== null) throw new Error(`the engine ended with ${child.exitCode}`);
-      const rss = look(child, directory, peaks);
       const progress = phase.progress(world, sample);
-      while (progress >= ((peaks.quarters.length + 1) / 4) * world.rows && peaks.quarters.length < 4) {
-        peaks.quarters.push(rss);
-        const seconds = (performance.now() - startedAt) / 1000;
-        console.error(
-          `  ${phase.name}: ${progress} rows, ${seconds.toFixed(0)} s, ${rss.toFixed(0)} MB, lag ${peaks.lag.toFixed(0)} ms`,
-        );
+      look(directory, peaks);
+      if (peaks.resident.look(child.pid, progress / world.rows)) {
+        const seconds = ((performance.now() - startedAt) / 1000).toFixed(0);
+        console.error(`  ${phase.name}: ${progress} rows, ${seconds} s, loop held ${peaks.lag.toFixed(0)} ms`);
       }
       if (phase.isChanging && performance.now() - changedAt > changeEveryMs && progress < world.rows * 0.95) {
         changedAt = performance.now();
@@ -179,17 +175,11 @@ async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   await once(child, "exit");
 }
 
-/** @returns the engine's resident megabytes now */
-function look({ pid }: ChildProcess, directory: string, peaks: Peaks): number {
-  const path = `/proc/${pid}/status`;
-  const status = existsSync(path) ? readFileSync(path, "utf8") : "";
-  const megabytes = (field: string) => Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(status)?.[1] ?? 0) / 1000;
-  peaks.rss = Math.max(peaks.rss, megabytes("VmHWM"));
+function look(directory: string, peaks: Peaks): void {
   const store = megabytesOf(join(directory, storeFile));
   const log = megabytesOf(join(directory, `${storeFile}-wal`));
   peaks.store = Math.max(peaks.store, store + log);
   peaks.log = Math.max(peaks.log, log);
-  return megabytes("VmRSS");
 }
 
 function megabytesOf(path: string): number {
@@ -203,7 +193,7 @@ function report(name: string, rows: number, peaks: Peaks, world: World): void {
   console.log(
     [
       `${name}: ${rows.toLocaleString("en")} rows in ${peaks.seconds.toFixed(0)} s`,
-      `resident at 25/50/75/100 %: ${peaks.quarters.map((value) => value.toFixed(0)).join("/")} MB, peak ${peaks.rss.toFixed(0)} MB`,
+      `resident: ${peaks.resident.told()}`,
       `disk: peak ${peaks.store.toFixed(0)} MB, of that log ${peaks.log.toFixed(0)} MB; ${((peaks.store * 1e6) / rows).toFixed(0)} bytes a row`,
       `backlog: peak ${peaks.backlog.toLocaleString("en")}; event loop held at most ${peaks.lag.toFixed(0)} ms`,
       `kills: ${peaks.kills}; pages read: ${peaks.pages}; in Campaign ${there}, inserts ${world.inserted}, duplicates ${duplicates}, updates ${world.updated}, deletions ${world.deleted}`,
