@@ -11,9 +11,11 @@ type NotReady = NonNullable<WorkerStatus["notReady"]>;
 const driftReasons: ReadonlySet<string> = new Set([
   "TableMissing",
   "ColumnMissing",
+  "ColumnChanged",
   "ChangeTrackingOff",
   "ResourceMissing",
   "FieldMissing",
+  "FieldChanged",
   "FilterInvalid",
   "ConstantInvalid",
   "ConversionFailed",
