@@ -223,9 +223,5 @@ function supportedMappings({ spec }: WorkflowConfiguration): readonly IngressMap
     );
   if (spec.type !== "Ingress" || spec.ingress === undefined) throw notYet(`a workflow of type ${spec.type}`);
   if (spec.queue.postgres !== undefined) throw notYet("a queue in PostgreSQL (queue.postgres)");
-  for (const { table, fields } of spec.ingress.mappings) {
-    const linked = fields.find(({ link }) => link !== undefined);
-    if (linked !== undefined) throw notYet(`a link (mapping ${table}, field ${linked.field})`);
-  }
   return spec.ingress.mappings;
 }

@@ -96,7 +96,7 @@ export function planMapping(
   }
   const constants = constantsOf(mapping, resource.fields, add);
   const passes = filterOf(mapping, table.columns, add);
-  const invalidLink = (message: string) => add("LinkInvalid", `mapping ${mapping.table}: ${message}`);
+  const invalidLink = (message: string) => add("LinkInvalid", message);
   const planned = (field: IngressMapping["fields"][number]) => planField(field, table, resource, mappings, invalidLink);
   const key = planned({ ...mapping.key, applyUpdates: false });
   const fields = mapping.fields.flatMap((field) => planned(field) ?? []);

@@ -1,0 +1,113 @@
+/**
+ * Random families of rows that point at each other, changed in any order, under calls that fail in every way and kills at
+ * any moment. In the end every record whose target is in Campaign is linked to it, every other is unlinked (an optional
+ * link) or dead with ParentMissing (a mandatory one), nothing waits, and nothing went backwards.
+ */
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { Family, type Relation } from "./family.ts";
+import { badName, type Pointer } from "./family-worlds.ts";
+import type { Fate, Lot } from "./worlds.ts";
+
+type Step =
+  | { readonly kind: "Put"; readonly row: Pointer; readonly change: Parameters<Family["source"]["put"]>[2] }
+  | { readonly kind: "Delete"; readonly row: Pointer }
+  | { readonly kind: "ExpireTokens" }
+  | { readonly kind: "Kill" }
+  | { readonly kind: "Pass"; readonly steps: number };
+
+const tables = ["account", "contact", "order"];
+const row: fc.Arbitrary<Pointer> = fc.record({
+  table: fc.constantFrom(...tables),
+  id: fc.integer({ min: 0, max: 3 }).map((n) => `id-${n}`),
+});
+/** Mostly of the table that the link is for. */
+const put = fc
+  .record({
+    row,
+    parent: fc.option(row, { nil: undefined, freq: 6 }),
+    stray: fc.boolean(),
+    isActive: fc.oneof({ weight: 4, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) }),
+    name: fc.oneof({ weight: 8, arbitrary: fc.constant("name") }, { weight: 1, arbitrary: fc.constant(badName) }),
+    keepsParent: fc.boolean(),
+  })
+  .map(({ row: of, parent, stray, keepsParent, ...change }) => {
+    const table = stray ? parent?.table : { account: "account", contact: "account", order: "contact" }[of.table];
+    const pointer = parent === undefined || table === undefined ? undefined : { table, id: parent.id };
+    return { kind: "Put", row: of, change: keepsParent ? change : { ...change, parent: pointer } } as const;
+  });
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 12, arbitrary: put },
+  { weight: 3, arbitrary: row.map((of) => ({ kind: "Delete", row: of }) as const) },
+  { weight: 1, arbitrary: fc.constant({ kind: "ExpireTokens" } as const) },
+  { weight: 2, arbitrary: fc.constant({ kind: "Kill" } as const) },
+  { weight: 10, arbitrary: fc.integer({ min: 1, max: 12 }).map((steps) => ({ kind: "Pass", steps }) as const) },
+);
+const fate: fc.Arbitrary<Fate> = fc.oneof(
+  { weight: 12, arbitrary: fc.constant("Done" as const) },
+  { weight: 1, arbitrary: fc.constantFrom("NotSent", "Outage", "LostAfter", "LandsLate", "LandsLate") },
+);
+const lot: fc.Arbitrary<Lot> = fc.record({
+  fate,
+  delayMs: fc.oneof(
+    { weight: 3, arbitrary: fc.constant(0) },
+    { weight: 2, arbitrary: fc.integer({ min: 1, max: 3000 }) },
+    { weight: 1, arbitrary: fc.integer({ min: 3000, max: 12_000 }) },
+  ),
+});
+/** An account may have a parent account; a contact its account; an order its contact. */
+const relations: fc.Arbitrary<readonly Relation[]> = fc
+  .record({ account: fc.constantFrom("none", "optional", "mandatory"), contact: fc.boolean(), order: fc.boolean() })
+  .chain(({ account, contact, order }) =>
+    fc.shuffledSubarray<Relation>(
+      [
+        account === "none"
+          ? { table: "account" }
+          : { table: "account", parent: "account", mandatory: account === "mandatory" },
+        { table: "contact", parent: "account", mandatory: contact },
+        { table: "order", parent: "contact", mandatory: order },
+      ],
+      { minLength: 3 },
+    ),
+  );
+
+async function happen(family: Family, what: Step): Promise<void> {
+  switch (what.kind) {
+    case "Put":
+      return family.source.put(what.row.table, what.row.id, what.change);
+    case "Delete":
+      return family.source.delete(what.row.table, what.row.id);
+    case "ExpireTokens":
+      return family.source.expireTokens();
+    case "Kill":
+      await family.kill();
+      return family.start();
+    case "Pass":
+      for (let n = 0; n < what.steps; n++) await family.clock.step();
+  }
+}
+
+it("every record is linked to its target, or unlinked, or says why it is not there, and none waits for ever", async () => {
+  const property = fc.asyncProperty(
+    relations,
+    fc.array(put, { maxLength: 12 }),
+    fc.array(step, { minLength: 1, maxLength: 40 }),
+    fc.array(lot, { maxLength: 200 }),
+    async (asked, before, steps, lots) => {
+      const left = [...lots];
+      const family = new Family(asked, () => left.shift() ?? { fate: "Done", delayMs: 0 });
+      try {
+        for (const what of before) await happen(family, what);
+        await family.start();
+        for (const what of steps) await happen(family, what);
+        await family.settle();
+        expect(await family.faults()).toEqual([]);
+      } finally {
+        await family.end();
+      }
+    },
+  );
+  const seed = process.env["SEED"];
+  const numRuns = Number(process.env["RUNS"] ?? 60);
+  await fc.assert(property, { numRuns, endOnFailure: false, ...(seed === undefined ? {} : { seed: Number(seed) }) });
+}, 240_000);
