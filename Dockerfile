@@ -8,6 +8,8 @@ LABEL org.opencontainers.image.title="integration-workflow" \
 WORKDIR /app
 COPY LICENSE package.json ./
 COPY dist/main.js dist/
+# For kubectl exec: integration-workflow record <key>
+COPY --chmod=755 bin/integration-workflow /usr/bin/
 ENV NODE_ENV=production
 # Nobody's number, so that runAsNonRoot can be checked without a name. Writes nothing outside the volumes it is given.
 USER 65532:65532

@@ -20,7 +20,7 @@ export interface BuiltImage {
 }
 
 export interface ImageOptions {
-  /** The folder with Dockerfile, package.json and dist/main.js. */
+  /** The folder with Dockerfile, package.json, bin/ and dist/main.js. */
   readonly context: string;
   /** Whether Docker builds it, and keeps it. */
   readonly docker: boolean;
@@ -80,7 +80,7 @@ export async function bundle(): Promise<void> {
 function contentHash({ context, docker }: ImageOptions): string {
   const hash = createHash("sha256");
   if (!docker) hash.update(baseRecipe);
-  for (const name of ["Dockerfile", "package.json", "dist/main.js"]) {
+  for (const name of ["Dockerfile", "package.json", "dist/main.js", "bin/integration-workflow"]) {
     if (!existsSync(join(context, name))) {
       throw new ClusterError("NothingToBuild", `${join(context, name)} is missing: run npm run build`);
     }

@@ -1,5 +1,5 @@
 /** What the store can say of single records, and how refused ones come back. Beside the queue's own work, and rare. */
-import type { Refusal, Stage, WrittenRecord } from "./interface.ts";
+import type { Parent, Refusal, Stage, WrittenRecord } from "./interface.ts";
 
 /** What is asked for: a row of the source, or every row that has a key in Campaign. */
 export interface AskedRecord {
@@ -16,11 +16,13 @@ export interface StoredPending {
   readonly hasContent: boolean;
   /** It waits for the end of the round or of the table, or until a person agrees to many deletions. */
   readonly held?: Stage;
+  /** It is parked until each of these is in Campaign, or is known never to be. */
+  readonly waitsFor?: readonly Parent[];
   readonly firstReadAt: number;
   readonly attempts: number;
   /** `Leased`: in the writer's hands; `Begun`: a call for it was sent, and its end is not recorded. */
   readonly turn: "Queued" | "Leased" | "Begun";
-  /** Until the next try, or until the lease is over; 0: it is due. */
+  /** Until the next try, or until the lease is over; 0: it is due, or its time is not known. */
   readonly dueInMs: number;
 }
 

@@ -6,7 +6,7 @@ export const longestKeyCharacters = 1000;
 /** What a record was found by. */
 export type Match = "DataverseId" | "CampaignKey";
 
-export type Fate = "Waiting" | "Refused" | "FilteredOut" | "Written" | "NotSeen";
+export type Fate = "Parked" | "Waiting" | "Refused" | "FilteredOut" | "Written" | "NotSeen";
 
 /** One record in one mapping. `fate` is what matters most now; the parts say everything that is known. */
 export interface RecordFate {
@@ -23,7 +23,9 @@ export interface RecordFate {
   readonly waiting?: {
     readonly since: string;
     readonly attempts: number;
-    /** Absent: it is due, or in work. */
+    /** `Parked`: until each of these records is in Campaign, or is known never to be. `mapping` is their table. */
+    readonly waitsFor?: readonly { readonly mapping: string; readonly id: string }[];
+    /** Absent: it is due, or in work, or waits for another record. */
     readonly nextTry?: string;
     readonly version?: string;
     readonly lastFailure?: LastFailure;

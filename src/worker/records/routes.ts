@@ -55,7 +55,7 @@ export async function addRecordRoutes(
         method: [...methods],
         bodyLimit: largestBodyBytes,
         onRequest: async (request, reply) => {
-          const why = whyStranger(request.raw, method === "POST");
+          const why = whyStranger(request.raw, method === "POST" && request.method === method);
           if (why !== undefined) return refuse(reply, 403, "Forbidden", why);
           if (request.method === method || (request.method === "HEAD" && method === "GET")) return undefined;
           void reply.header("allow", method);

@@ -16,6 +16,7 @@ export function isFound({ fate, dataverse }: RecordFate): boolean {
 }
 
 const titles: Readonly<Record<RecordFate["fate"], string>> = {
+  Parked: "PARKED",
   Waiting: "WAITING",
   Refused: "REFUSED",
   FilteredOut: "FILTERED OUT",

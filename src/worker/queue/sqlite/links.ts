@@ -22,6 +22,9 @@ const unparked = "ready_at = CASE parked WHEN 0 THEN ready_at ELSE first_read_at
 /** Set on every row that the reader changes. */
 export const unparking = unparked;
 
+/** Whom a parked record waits for. */
+export const awaitedParents = `SELECT parent_mapping, parent_id FROM links WHERE mapping = ? AND id = ? AND state = ${state.waiting}`;
+
 const toldAtOnce = 500;
 const parentMissing = "ParentMissing";
 

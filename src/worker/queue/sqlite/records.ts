@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from "node:sqlite";
+import type { Parent } from "../interface.ts";
 import type {
   AskedRecord,
   RefusalCount,
@@ -10,6 +11,7 @@ import type {
   StoredRefusal,
 } from "../stored-records.ts";
 import { heldUntil, isRemoval } from "./intake.ts";
+import { awaitedParents } from "./links.ts";
 import type { StoreClock } from "./store-clock.ts";
 import type { Transactions } from "./transactions.ts";
 import { writtenOf } from "./turns.ts";
@@ -130,7 +132,7 @@ export class SqliteRecords implements StoredRecords {
     return {
       id,
       foundBy,
-      ...(pending === undefined ? {} : { pending: pendingOf(pending, this.#clock.now()) }),
+      ...(pending === undefined ? {} : { pending: this.#pendingOf(pending) }),
       ...(dead === undefined ? {} : { dead: refusalOf(dead) }),
       ...(written === undefined
         ? {}
@@ -141,6 +143,31 @@ export class SqliteRecords implements StoredRecords {
             },
           }),
     };
+  }
+
+  #pendingOf(row: Row): StoredPending {
+    const now = this.#clock.now();
+    const isParked = row["parked"] === 1n;
+    const isLeased = row["token"] !== null && Number(row["ready_at"]) > now;
+    const held = (["Round", "Snapshot"] as const).find((stage) => heldUntil[stage] === Number(row["held"]));
+    return {
+      operation: row["removal"] === 1n ? "Delete" : "Upsert",
+      ...versionOf(row),
+      hasContent: row["has_content"] === 1n,
+      ...(held === undefined ? {} : { held }),
+      ...(isParked ? { waitsFor: this.#parentsOf(row) } : {}),
+      firstReadAt: Number(row["first_read_at"]),
+      attempts: Number(row["attempts"]),
+      turn: isLeased ? (row["begun"] === 1n ? "Begun" : "Leased") : "Queued",
+      dueInMs: isParked ? 0 : Math.max(0, Number(row["ready_at"]) - now),
+    };
+  }
+
+  #parentsOf({ mapping = null, id = null }: Row): readonly Parent[] {
+    return this.#all(awaitedParents, [mapping, id]).map((parent) => ({
+      mapping: String(parent["parent_mapping"]),
+      id: String(parent["parent_id"]),
+    }));
   }
 
   #all(sql: string, values: readonly SQLInputValue[]): readonly Row[] {
@@ -163,21 +190,6 @@ function where({ mapping, id, reason, exceptReason }: RefusalSelection) {
   add("reason = ?", reason);
   add("reason <> ?", exceptReason);
   return { conditions, values };
-}
-
-function pendingOf(row: Row, now: number): StoredPending {
-  const isLeased = row["token"] !== null && Number(row["ready_at"]) > now;
-  const held = (["Round", "Snapshot"] as const).find((stage) => heldUntil[stage] === Number(row["held"]));
-  return {
-    operation: row["removal"] === 1n ? "Delete" : "Upsert",
-    ...versionOf(row),
-    hasContent: row["has_content"] === 1n,
-    ...(held === undefined ? {} : { held }),
-    firstReadAt: Number(row["first_read_at"]),
-    attempts: Number(row["attempts"]),
-    turn: isLeased ? (row["begun"] === 1n ? "Begun" : "Leased") : "Queued",
-    dueInMs: Math.max(0, Number(row["ready_at"]) - now),
-  };
 }
 
 function refusalOf(row: Row) {
