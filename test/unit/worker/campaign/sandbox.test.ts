@@ -222,6 +222,55 @@ describe("an update", () => {
   });
 });
 
+describe("whether Campaign refuses a second record with a key", () => {
+  const refusesDuplicates = (key: CampaignKey) => clients.campaign.refusesDuplicates(key, never);
+  const company = { resource: "cusCompany", field: "crmId", value: "c-2" };
+  const addCompanies = async () => {
+    const fields = [{ name: "crmId", type: "string" } as const];
+    const [name, label, schema] = ["cusCompany", "Companies", "cus:company"];
+    const resource = { name, label, schema, endpoints: ["customResources"], keys: ["crmId"], fields } as const;
+    await sandbox.control.addResource({ resource });
+    await sandbox.control.insertRecords({ resource: name, records: [{ crmId: "c-1" }] });
+  };
+
+  test("is known of the identification key, and asked once", async () => {
+    await insertProfiles({ externalId: id });
+    expect(await refusesDuplicates(byKey("new-1"))).toBe(true);
+    expect(await engineCalls(() => refusesDuplicates(byKey("new-2")))).toBe(0);
+    const insert = () => clients.campaign.insert("profile", { externalId: id }, never);
+    await expect(insert()).rejects.toMatchObject({ code: "DuplicateKey", outcome: "Refused" });
+  });
+
+  test("is not known of another field, of a resource without records, and while it cannot be learned", async () => {
+    expect(await refusesDuplicates(byKey("new-1"))).toBe(false);
+    await insertProfiles({ externalId: id, accountNumber: "A-1" });
+    expect(await refusesDuplicates(byAccount("A-2"))).toBe(false);
+    await clients.close();
+    clients = await connectClients();
+    const action = { kind: "status", status: 503 } as const;
+    await sandbox.control.addFault({ side: "campaign", pathPattern: "/profile", times: 1, action });
+    expect(await refusesDuplicates(byKey("new-1"))).toBe(false);
+    expect(await refusesDuplicates(byKey("new-1"))).toBe(true);
+  });
+
+  test("is not known of a custom resource whose key is no address, and known of one whose key is", async () => {
+    await addCompanies();
+    expect(await refusesDuplicates(company)).toBe(false);
+    await clients.close();
+    clients = await connectClients();
+    await sandbox.control.setCampaignBehaviour({ keyInUrl: ["cusCompany"] });
+    expect(await refusesDuplicates(company)).toBe(true);
+  });
+
+  test("is not believed any more once two records had one key", async () => {
+    await sandbox.control.setCampaignBehaviour({ duplicateKey: "accept" });
+    await insertProfiles({ externalId: id }, { externalId: "d-1" }, { externalId: "d-1" });
+    expect(await refusesDuplicates(byKey("new-1"))).toBe(true);
+    expect(await clients.campaign.findByKey(byKey("d-1"), never)).toHaveLength(2);
+    expect(await refusesDuplicates(byKey("new-1"))).toBe(false);
+  });
+});
+
 describe("what is known of a write that failed", () => {
   const insert = (fields: Record<string, unknown>) =>
     clients.campaign.insert("profile", { externalId: id, ...fields }, never);

@@ -187,3 +187,43 @@ describe("a stubborn refusal", () => {
     expect(refusedAt(refusals, "a", [5000])).toEqual([true]);
   });
 });
+
+describe("a record that is new to the workflow", () => {
+  const calls: string[] = [];
+  const noting = (campaign: Campaign): Campaign => ({
+    ...campaign,
+    findByKey: (...args) => {
+      calls.push("look");
+      return campaign.findByKey(...args);
+    },
+    insert: (...args) => {
+      calls.push("insert");
+      return campaign.insert(...args);
+    },
+    updateByKey: (...args) => {
+      calls.push("update");
+      return campaign.updateByKey(...args);
+    },
+  });
+
+  it.each([
+    { keepsKeysUnique: true, forNew: ["insert"], forKnown: ["insert", "look", "update"] },
+    { keepsKeysUnique: false, forNew: ["look", "insert"], forKnown: ["look", "update"] },
+  ])(
+    "is looked for first unless Campaign keeps keys unique ($keepsKeysUnique), and adopted when somebody made it",
+    async ({ keepsKeysUnique, forNew, forKnown }) => {
+      ground = await EngineGround.make(3, { campaign: noting });
+      ground.target.keepsKeysUnique = keepsKeysUnique;
+      await ground.settled();
+      calls.splice(0);
+      ground.source.put(idOf(7), "New");
+      await ground.clock.until(() => ground?.nameOf(7) === "New", 60_000);
+      expect(calls.splice(0)).toEqual(forNew);
+      ground.target.makeByHand(idOf(8));
+      ground.source.put(idOf(8), "Known");
+      await ground.clock.until(() => ground?.nameOf(8) === "Known", 60_000);
+      expect(calls.splice(0)).toEqual(forKnown);
+      expect(ground.target.with(idOf(8))).toHaveLength(1);
+    },
+  );
+});
