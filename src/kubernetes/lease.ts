@@ -41,6 +41,9 @@ export interface LeaderElectionOptions {
   onChange?: (leading: boolean) => void;
 }
 
+/** Between two warnings with the same cause. */
+const remindEveryMs = 60_000;
+
 /** A renewal counts from before it was sent: nobody else can have seen it earlier. */
 interface Held {
   lease: Lease;
@@ -62,6 +65,8 @@ export class LeaderElection {
   readonly #durationSeconds: number;
   readonly #renewDeadlineMs: number;
   readonly #retryPeriodMs: number;
+  /** Why the lease was never seen so far; undefined once it was. */
+  #neverSeen: string | undefined = "nobody has asked for it yet";
 
   /** @throws RangeError when a leader could still lead while its lease is another's */
   constructor(options: LeaderElectionOptions) {
@@ -76,6 +81,17 @@ export class LeaderElection {
     if (this.#renewDeadlineMs >= this.#durationSeconds * 1000 || this.#retryPeriodMs >= this.#renewDeadlineMs) {
       throw new RangeError("the retry period must be shorter than the renew deadline, and that shorter than the lease");
     }
+  }
+
+  /**
+   * Why this candidate cannot lead, ever, until somebody mends it: no lease was seen or made, for there is no such
+   * namespace, or no right to it. `undefined` from the first sight on.
+   */
+  neverSeen(): string | undefined {
+    const { namespace, name } = this.#options;
+    return this.#neverSeen === undefined
+      ? undefined
+      : `lease ${namespace}/${name} was not seen yet: ${this.#neverSeen}`;
   }
 
   /**
@@ -140,19 +156,32 @@ export class LeaderElection {
   /** @returns undefined when the signal aborted first */
   async #acquire(signal: AbortSignal): Promise<Held | undefined> {
     let seen: Observation | undefined;
+    let told: { readonly why: string; readonly atMs: number } | undefined;
     while (!signal.aborted) {
       try {
         const found = await this.#look(signal);
         const nowMs = this.#clock.now();
-        if (found === undefined) return await this.#create(signal);
+        if (found === undefined) {
+          const made = await this.#create(signal);
+          this.#neverSeen = undefined;
+          return made;
+        }
+        this.#neverSeen = undefined;
         seen = observe(seen, found, nowMs);
         if (mayTake(seen, this.#options.identity, nowMs)) return await this.#take(found, this.#renewDeadlineMs, signal);
       } catch (error) {
         if (signal.aborted) return undefined;
-        const fields = { lease: this.#options.name, error };
-        if (isConflict(error) || isAlreadyExists(error))
-          this.#options.logger.debug("another candidate was faster", fields);
-        else this.#options.logger.warn("lease not taken, trying again", fields);
+        const { name, namespace, logger } = this.#options;
+        const fields = { lease: name, namespace, error };
+        const why = error instanceof Error ? error.message : String(error);
+        if (this.#neverSeen !== undefined) this.#neverSeen = why;
+        if (isConflict(error) || isAlreadyExists(error)) logger.debug("another candidate was faster", fields);
+        else if (told?.why === why && this.#clock.now() - told.atMs < remindEveryMs)
+          logger.debug("lease not taken, trying again", fields);
+        else {
+          logger.warn("lease not taken, trying again", fields);
+          told = { why, atMs: this.#clock.now() };
+        }
       }
       await sleep(this.#clock, this.#pauseMs(), signal);
     }

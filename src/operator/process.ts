@@ -20,6 +20,7 @@ import { serveHttp } from "./shell/http.ts";
 import { Memories } from "./shell/memory.ts";
 import { createMetrics } from "./shell/metrics.ts";
 import { informersOf, type Watched, watchCluster } from "./shell/watched.ts";
+import { tellMissingNamespaces } from "./shell/watched-namespaces.ts";
 import { pollWorkers } from "./shell/worker-poll.ts";
 
 /** A watch is taken for dead after 150 s without a word and opened anew; when even that does not help, a new process may. */
@@ -65,10 +66,12 @@ async function runConnected(
     const found = informers.find((informer) => !informer.hasSynced());
     return found === undefined ? undefined : `${found.resource} was not listed yet`;
   };
+  const election = electionOf(settings, connection, client, { metrics, logger });
+  const unelected = (): string | undefined => election?.neverSeen();
   const servers = await serveHttp({
     healthAddress: settings.healthAddress,
     metricsAddress: settings.metricsAddress,
-    health: { live: stale, ready: unsynced },
+    health: { live: stale, ready: () => unsynced() ?? unelected() },
     registry,
   });
   logger.info("operator started", {
@@ -80,12 +83,20 @@ async function runConnected(
 
   // The watches outlive the leader, who ends first: it may still wait for its own last writes.
   const end = new AbortController();
-  const watching = Promise.all(informers.map((informer) => informer.run(end.signal)));
+  const { watchNamespaces: namespaces } = settings;
+  const onLook = metrics.onWatchedNamespace;
+  const watching = Promise.all([
+    ...informers.map((informer) => informer.run(end.signal)),
+    tellMissingNamespaces({ client, namespaces, clock: systemClock, logger, onLook }, end.signal),
+  ]);
   const lead = (leadership: Leadership): Promise<void> =>
     leadUntil({ settings, connection, client, watched, metrics, queueMetrics, logger }, leadership);
   try {
     await Promise.race([Promise.all(informers.map(({ synced }) => synced)), aborted(signal)]);
-    if (!signal.aborted) await elected(settings, connection, client, { lead, metrics, logger }, signal);
+    if (signal.aborted) return;
+    if (election !== undefined) return await election.run(lead, signal);
+    metrics.onLeading(true);
+    await lead({ signal, assertHeld: () => {} });
   } finally {
     end.abort(signal.reason);
     await watching;
@@ -94,31 +105,20 @@ async function runConnected(
   }
 }
 
-interface Stand {
-  readonly lead: (leadership: Leadership) => Promise<void>;
-  readonly metrics: ReturnType<typeof createMetrics>;
-  readonly logger: Logger;
-}
-
-async function elected(
+/** @returns undefined when this process is the only one */
+function electionOf(
   { leaderElection }: OperatorSettings,
   connection: Connection,
   client: Client,
-  { lead, metrics, logger }: Stand,
-  signal: AbortSignal,
-): Promise<void> {
-  if (leaderElection === undefined) {
-    metrics.onLeading(true);
-    return lead({ signal, assertHeld: () => {} });
-  }
+  { metrics, logger }: Pick<Leading, "metrics" | "logger">,
+): LeaderElection | undefined {
+  if (leaderElection === undefined) return undefined;
   const namespace = leaderElection.namespace ?? connection.namespace;
   if (namespace === undefined) {
     throw new ConfigurationError("no namespace is known for the lease: give --leader-election-namespace");
   }
   const identity = `${hostname()}_${randomUUID().slice(0, 8)}`;
-  const onChange = metrics.onLeading;
-  const election = new LeaderElection({ client, namespace, name: operatorName, identity, logger, onChange });
-  return election.run(lead, signal);
+  return new LeaderElection({ client, namespace, name: operatorName, identity, logger, onChange: metrics.onLeading });
 }
 
 interface Leading {

@@ -10,6 +10,7 @@ export interface OperatorMetrics {
   onReconcile(result: "success" | "requeue_after" | "error", seconds: number): void;
   onStatus(snapshot: Snapshot, status: WorkflowStatus): void;
   onLeading(leading: boolean): void;
+  onWatchedNamespace(namespace: string, isMissing: boolean): void;
   /** The leader tells of the workflows; `undefined` ends that. */
   tellOf(memories: Memories | undefined): void;
 }
@@ -70,6 +71,12 @@ export function createMetrics({ registry, watched, leaseName, monotonicMs }: Met
       }
     },
   });
+  const missing = new Gauge({
+    name: "integration_workflow_operator_watched_namespace_missing",
+    help: "Whether a namespace that the operator is told to watch is not there: 1, or 0.",
+    labelNames: ["namespace"],
+    registers,
+  });
   const transitions = new Histogram({
     name: "integration_workflow_transition_duration_seconds",
     help: "How long it took to start (until RUNNING) and to stop (until STOPPED).",
@@ -88,6 +95,7 @@ export function createMetrics({ registry, watched, leaseName, monotonicMs }: Met
       if (duration !== undefined) transitions.observe({ transition: duration.transition }, duration.seconds);
     },
     onLeading: (isLeading) => leading.set({ name: leaseName }, isLeading ? 1 : 0),
+    onWatchedNamespace: (namespace, isMissing) => missing.set({ namespace }, isMissing ? 1 : 0),
     tellOf(memories) {
       told = memories;
     },
