@@ -262,7 +262,8 @@ export interface Queue {
   /** Saves a checkpoint by itself: a new mapping, a pause, another phase. */
   saveCheckpoint(checkpoint: Checkpoint): Promise<void>;
   /**
-   * A new generation begins: saves its checkpoint, and queued records become keys that are read again.
+   * A new generation begins: queued records become keys that are read again, and its checkpoint is saved. Interrupted, some
+   * are keys already, and the generation has not begun.
    */
   beginGeneration(checkpoint: Checkpoint): Promise<void>;
   /** Removes everything of a mapping. Interrupted, it leaves a checkpoint whose mapping hash is no mapping's. */

@@ -39,7 +39,7 @@ export interface SqliteQueueOptions {
 const truncateLogEveryMs = 10_000;
 /** Longer than whoever found no room waits before the next try, so that it does not seem to be over in between. */
 const fullForMs = 40_000;
-const rowsPerSweep = 2000;
+const rowsPerPart = 2000;
 
 /**
  * Opens the queue in a directory, and waits while another process has it.
@@ -109,16 +109,26 @@ class SqliteQueue implements Queue {
     return this.#transactions.run(() => this.#checkpoints.put(checkpoint));
   }
 
-  beginGeneration(checkpoint: Checkpoint): Promise<void> {
-    return this.#transactions.run(() => {
-      this.#checkpoints.put(checkpoint);
-      this.#database
-        .prepare(
-          `UPDATE pending SET operation = 0, target_key = NULL, payload = NULL, held = 0, inferred = 0, listed = 0,
-             ${unparking}, revision = revision + 1 WHERE mapping = ?`,
-        )
-        .run(checkpoint.mapping);
-    });
+  async beginGeneration(checkpoint: Checkpoint): Promise<void> {
+    const { mapping } = checkpoint;
+    const end = this.#database.prepare(
+      "SELECT max(seq) AS seq FROM (SELECT seq FROM pending WHERE mapping = ? AND seq > ? ORDER BY seq LIMIT ?)",
+    );
+    const toKeys = this.#database.prepare(
+      `UPDATE pending SET operation = 0, target_key = NULL, payload = NULL, held = 0, inferred = 0, listed = 0,
+         ${unparking}, revision = revision + 1 WHERE mapping = ? AND seq > ? AND seq <= ?`,
+    );
+    // In parts, so that no transaction is long, and before the checkpoint: a key is right in every generation.
+    for (let from = 0; ; ) {
+      const seq = await this.#transactions.run(() => {
+        const last = end.get(mapping, from, rowsPerPart)?.["seq"];
+        if (typeof last === "number") toKeys.run(mapping, from, last);
+        else this.#checkpoints.put(checkpoint);
+        return last;
+      });
+      if (typeof seq !== "number") return;
+      from = seq;
+    }
   }
 
   async dropMapping(mapping: string): Promise<void> {
@@ -135,7 +145,7 @@ class SqliteQueue implements Queue {
       "DELETE FROM absent WHERE mapping = ?1 AND id IN (SELECT id FROM absent WHERE mapping = ?1 LIMIT ?2)",
     ].map((sql) => this.#database.prepare(sql));
     for (const part of parts) {
-      while ((await this.#transactions.run(() => part.run(mapping, rowsPerSweep).changes)) !== 0);
+      while ((await this.#transactions.run(() => part.run(mapping, rowsPerPart).changes)) !== 0);
     }
     await this.forgetListing(mapping);
     await this.#transactions.run(() => {
@@ -160,7 +170,7 @@ class SqliteQueue implements Queue {
     const part = this.#database.prepare(
       `DELETE FROM listed WHERE mapping = ?1 AND fingerprint IN (SELECT fingerprint FROM listed WHERE mapping = ?1 LIMIT ?2)`,
     );
-    while ((await this.#transactions.run(() => part.run(mapping, rowsPerSweep).changes)) !== 0);
+    while ((await this.#transactions.run(() => part.run(mapping, rowsPerPart).changes)) !== 0);
   }
 
   async countUnseen(mapping: string, generation: number): Promise<number> {

@@ -102,3 +102,27 @@ describe("what a generation did not see", () => {
     expect(await queue.countUnseen("contact", 2)).toBe(0);
   });
 });
+
+describe("a new generation", () => {
+  it("makes keys of all that waits, in parts; interrupted, it has not begun, and nothing is lost", async () => {
+    const ids = Array.from({ length: 5000 }, (_, n) => `row-${n}`);
+    const checkpoint = { ...checkpointAt(0), generation: 2 };
+    let queue = await ground.open();
+    await commit(
+      queue,
+      "Snapshot",
+      ids.map((id) => upsert(id, 1n)),
+    );
+    const begun = queue.beginGeneration(checkpoint).catch((error: unknown) => error);
+    await queue.close();
+    expect(await begun).toBeInstanceOf(Error);
+    queue = await ground.open();
+    expect(await queue.checkpoints()).toMatchObject([{ generation: 1 }]);
+    expect((await queue.counts()).get("contact")?.pending).toBe(ids.length);
+    await queue.beginGeneration(checkpoint);
+    expect(await queue.checkpoints()).toMatchObject([{ generation: 2 }]);
+    const leased = await queue.lease("contact", ids.length, leaseMs);
+    expect(leased.length).toBe(ids.length);
+    expect(leased.filter(({ content }) => content !== undefined)).toEqual([]);
+  });
+});
