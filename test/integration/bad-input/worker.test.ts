@@ -164,16 +164,16 @@ const ends: readonly Row[] = [
     message: "no mapping can run: contact: the Campaign resource profile has no field shoeSize",
   },
   {
-    what: "a link",
+    what: "a link of a field that is none",
     spoil: ({ mapping }) => {
       mapping.fields = [
         { column: "parentcustomerid", field: "company", link: { resource: "cusCompany", key: "crmId" } },
       ];
     },
     code: cannotRecover,
-    reason: "NotSupportedYet",
+    reason: "LinkInvalid",
     message:
-      "this version of the worker cannot run a link (mapping contact, field company) yet: remove it, or use a newer one",
+      "no mapping can run: contact: the link of the field company: in Campaign the field is no link but of type string: take link out, or make the field a link to cusCompany",
   },
   {
     what: "another type",

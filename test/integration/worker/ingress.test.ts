@@ -248,7 +248,7 @@ describe("a worker that only a person can help", () => {
     );
   });
 
-  it("says what it cannot do yet", async () => {
+  it("names a link that could never be made, and how to mend it", async () => {
     const linked = {
       column: "parentcustomerid",
       field: "company",
@@ -256,7 +256,7 @@ describe("a worker that only a person can help", () => {
       link: { resource: "cusCompany", key: "crmId", mandatory: false },
     };
     const worker = ground.start([{ ...contactMapping, fields: [...contactMapping.fields, linked] }]);
-    await expectEnd(worker, "NotSupportedYet", /company/);
+    await expectEnd(worker, "LinkInvalid", /company.*no link but of type string/);
   });
 
   it("names the field of a configuration that cannot be understood", async () => {
