@@ -69,9 +69,9 @@ function isContentRefusal(text: string): boolean {
   );
 }
 
-/** In the order of the text: the wrapping one first, the telling one last. */
+/** In the order of the text: the wrapping one first, the telling one last. In JSON, the `n` of a line's end comes before. */
 function engineCodes(text: string): readonly string[] {
-  return text.match(/\b(?:RST|XTK|SOP|WDB|PGS|ODB|SCR|NMS)-\d{6}\b/g) ?? [];
+  return text.match(/(?<![A-Z])(?:RST|XTK|SOP|WDB|PGS|ODB|SCR|NMS)-\d{6}\b/g) ?? [];
 }
 
 function gatewayCode(answer: unknown): string | undefined {
