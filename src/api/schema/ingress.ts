@@ -11,6 +11,16 @@ function resourceName(description: string) {
   return string({ description, minLength: 1, maxLength: 64, pattern: campaignName });
 }
 
+/** A field, or one inside an item: `location.city`. */
+function fieldPath(description: string) {
+  return string({
+    description,
+    minLength: 1,
+    maxLength: 64,
+    pattern: "^[A-Za-z][A-Za-z0-9_]*(\\.[A-Za-z][A-Za-z0-9_]*)*$",
+  });
+}
+
 function fieldName(description: string) {
   return string({ description, minLength: 1, maxLength: 64, pattern: campaignName });
 }
@@ -39,7 +49,9 @@ const link = object(
 const field = object(
   {
     column: columnName("Logical name of the Dataverse column. A column may feed several fields."),
-    field: fieldName("The Campaign field. One column writes it."),
+    field: fieldPath(
+      "The Campaign field, or one inside an item by its path, such as location.city. One column writes it.",
+    ),
     applyUpdates: boolean({
       description: "Write the field also when the record changes. false: only when it is inserted, and on replay.",
       default: true,
@@ -54,7 +66,7 @@ const field = object(
 
 const constant = object(
   {
-    field: fieldName("The Campaign field."),
+    field: fieldPath("The Campaign field, or one inside an item by its path."),
     value: string({ description: "Its value, converted to the field's type.", maxLength: 1024 }),
   },
   { description: "A fixed value." },

@@ -18,6 +18,8 @@ export interface CampaignBehaviour {
    * there, as the page d365-acs-notices-and-recommendations.md tells.
    */
   readonly mandatoryLink: "refuse" | "hide";
+  /** PATCH of a part of an item: `merge` it with what the item holds, or `replace` the item by it. */
+  readonly itemPatch: "merge" | "replace";
   /** null: no limit. */
   readonly throttle: ThrottleSettings | null;
   /** Resources that take an identification key in the URL in place of a PKey. */
@@ -31,6 +33,7 @@ const defaultBehaviour: CampaignBehaviour = {
   duplicateKey: "500",
   errorShape: "text",
   mandatoryLink: "refuse",
+  itemPatch: "merge",
   throttle: null,
   keyInUrl: ["profile", "service", "orgUnitBase"],
   bigTableThreshold: 100_000,
@@ -147,7 +150,8 @@ export class CampaignInstance {
         throw keyChanged(resource, String(record.values[key]), String(changes[key]));
     }
     this.#checkLinks(resource, { ...record.values, ...changes });
-    const changed = this.store(resource.name).update(record, { ...record.values, ...changes }, this.now());
+    const values = { ...record.values, ...changes, ...this.#mergedItems(resource, record.values, changes) };
+    const changed = this.store(resource.name).update(record, values, this.now());
     this.writes.add(resource, changed, { operation: "update", by, values: body, at: this.now() });
     return changed;
   }
@@ -193,6 +197,12 @@ export class CampaignInstance {
     }
     const pkey = "PKey" in value ? value.PKey : undefined;
     return typeof pkey === "string" ? this.byPKey(target, pkey).id : undefined;
+  }
+
+  #mergedItems(resource: Resource, before: FieldValues, changes: FieldValues): FieldValues {
+    if (this.behaviour.itemPatch === "replace") return {};
+    const items = resource.fields.filter(({ name, type }) => type === "item" && changes[name] !== undefined);
+    return Object.fromEntries(items.map(({ name }) => [name, { ...Object(before[name]), ...Object(changes[name]) }]));
   }
 
   #checkLinks(resource: Resource, values: FieldValues): void {

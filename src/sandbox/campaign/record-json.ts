@@ -60,8 +60,14 @@ export function fieldJson(instance: CampaignInstance, base: UrlBase, record: Cam
   }
   const value = record.values[field.name];
   if (field.type === "link") return linkJson(instance, base, field, value);
-  if (field.type === "item") return { ...Object(emptyValue(field)), ...Object(value ?? {}) };
+  if (field.type === "item") return itemJson(field, value);
   return value ?? emptyValue(field);
+}
+
+/** Every field inside, emptied ones included. */
+function itemJson(field: Field, value: unknown): unknown {
+  const filled = Object.entries(Object(value)).filter(([, inner]) => inner !== undefined);
+  return { ...Object(emptyValue(field)), ...Object.fromEntries(filled) };
 }
 
 function linkJson(instance: CampaignInstance, base: UrlBase, field: Field, value: unknown): unknown {

@@ -148,6 +148,7 @@ export const inputSchemas: Readonly<Record<keyof SandboxControl, TSchema>> = {
     duplicateKey: optional(oneOf(["500", "409", "accept"])),
     errorShape: optional(oneOf(["text", "json"])),
     mandatoryLink: optional(oneOf(["refuse", "hide"])),
+    itemPatch: optional(oneOf(["merge", "replace"])),
     throttle: optional(
       Type.Union([
         Type.Null(),

@@ -1,11 +1,12 @@
 /** What the flows may ask of Adobe Campaign. Nothing here knows HTTP. */
 
-/** A record's fields as the REST API gives and takes them. */
+/** A record's fields as the REST API gives and takes them; to be written, those inside an item by their paths. */
 export type CampaignFields = Readonly<Record<string, unknown>>;
 
 export type CampaignFieldType = "string" | "integer" | "number" | "boolean" | "date" | "datetime" | "link" | "other";
 
 export interface CampaignFieldMetadata {
+  /** Of a field inside an item its path: `location.city`. */
   readonly name: string;
   readonly type: CampaignFieldType;
   /** The type by Campaign's own name. */

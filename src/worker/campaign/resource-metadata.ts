@@ -8,23 +8,27 @@ import type { CampaignFieldMetadata, CampaignFieldType, CampaignResourceMetadata
 export function parseResourceMetadata(resource: string, answer: unknown): CampaignResourceMetadata | undefined {
   const content = isRecord(answer) ? answer["content"] : undefined;
   if (!isRecord(content)) return undefined;
-  const fields = new Map<string, CampaignFieldMetadata>();
-  for (const [key, value] of Object.entries(content)) {
-    if (!isRecord(value)) continue;
-    const name = typeof value["apiName"] === "string" ? value["apiName"] : key;
-    const { type, resTarget: target, dataPolicy } = value;
+  return { resource, fields: new Map(fieldsOf(content, "").map((field) => [field.name, field])) };
+}
+
+/** An item is described as the resource is, by a `content` of its own: it stands for its fields, named by their paths. */
+function fieldsOf(content: Readonly<Record<string, unknown>>, path: string): readonly CampaignFieldMetadata[] {
+  return Object.entries(content).flatMap(([key, value]) => {
+    if (!isRecord(value)) return [];
+    const name = `${path}${typeof value["apiName"] === "string" ? value["apiName"] : key}`;
+    const { type, resTarget: target, dataPolicy, content: inner } = value;
+    if (type === "item" && isRecord(inner)) return fieldsOf(inner, `${name}.`);
     const rawType = String(value["resType"] ?? type ?? "");
     const values = valuesOf(value["values"]);
-    fields.set(name, {
+    return {
       name,
       type: fieldType(String(type ?? ""), rawType),
       rawType,
       ...(values === undefined ? {} : { values }),
       ...(type === "link" && typeof target === "string" ? { target } : {}),
       ...(typeof dataPolicy === "string" && dataPolicy !== "none" ? { dataPolicy } : {}),
-    });
-  }
-  return { resource, fields };
+    };
+  });
 }
 
 /** The address of the resource's filters, where the answer names one (filtering.md). */

@@ -40,7 +40,7 @@ export class CampaignRest {
 
   /** @throws ServiceError; CampaignError `ForeignLink` when the address is not the instance's own */
   call({ method, url, operation, lane, fields }: RestCall, signal: AbortSignal): Promise<HttpResponse> {
-    const body = fields === undefined ? {} : { body: JSON.stringify(fields) };
+    const body = fields === undefined ? {} : { body: JSON.stringify(nested(fields)) };
     const request = { method, url: this.#ownUrl(url, operation), headers: standardHeaders, ...body };
     return this.#service.call({ ...request, operation, lane }, signal);
   }
@@ -70,6 +70,19 @@ export function parsePage(response: HttpResponse, resourceUrl: string): Campaign
   const { next } = answer;
   const href = isRecord(next) ? next["href"] : undefined;
   return typeof href === "string" && href !== "" ? { records, nextLink: href } : { records };
+}
+
+/** `{"location.city": x}` as `{"location": {"city": x}}`. */
+function nested(fields: CampaignFields): CampaignFields {
+  const body: Record<string, unknown> = {};
+  const inner = new Map<string, Record<string, unknown>>();
+  for (const [path, value] of Object.entries(fields)) {
+    const [item = "", ...rest] = path.split(".");
+    if (rest.length === 0) body[item] = value;
+    else inner.set(item, { ...inner.get(item), [rest.join(".")]: value });
+  }
+  for (const [item, content] of inner) body[item] = nested(content);
+  return body;
 }
 
 /** The PKey leaves no trace in the fields: it must never be stored (must-read.md). */

@@ -147,6 +147,21 @@ describe("a record", () => {
     expect((await caller.call("GET", target)).json).toMatchObject({ externalId: "own", firstName: "Eve" });
   });
 
+  it("keeps what an item holds beside what is patched in it, unless told to put the new item in its place", async () => {
+    const location = { city: "London", zipCode: "NW1" };
+    await caller.call("POST", profiles, { body: { externalId: "item", location } });
+    const read = async () => (await caller.call("GET", `${profiles}/item`)).json.location;
+    await caller.call("PATCH", `${profiles}/item`, { body: { location: { city: "Paris" } } });
+    expect(await read()).toMatchObject({ city: "Paris", zipCode: "NW1" });
+    await caller.call("PATCH", `${profiles}/item`, { body: { location: { zipCode: "" } } });
+    expect(await read()).toMatchObject({ city: "Paris", zipCode: "" });
+    await sandbox.control.setCampaignBehaviour({ itemPatch: "replace" });
+    await caller.call("PATCH", `${profiles}/item`, { body: { location: { zipCode: "75001" } } });
+    expect(await read()).toMatchObject({ city: "", zipCode: "75001" });
+    const refused = await caller.call("PATCH", `${profiles}/item`, { body: { location: { nosuch: "x" } } });
+    expect(refused.status).toBe(500);
+  });
+
   it("is emptied field by field with an empty value", async () => {
     await caller.call("POST", profiles, { body: { externalId: "e", firstName: "Ada", birthDate: "1990-01-02" } });
     await caller.call("PATCH", `${profiles}/e`, { body: { firstName: "", birthDate: null } });

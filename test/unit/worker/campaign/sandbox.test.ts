@@ -51,6 +51,20 @@ test("metadata tells fields, types, an enumeration's values and a link's target"
   expect(fields.get("orgUnit")).toMatchObject({ type: "link", target: "orgUnitBase" });
 });
 
+test("a field inside another is named by its path, described, inserted and updated, and leaves its neighbours alone", async () => {
+  const { fields } = await clients.campaign.resourceMetadata("profile", never);
+  expect(fields.get("location.city")).toMatchObject({ name: "location.city", type: "string" });
+  expect(fields.has("location")).toBe(false);
+  await clients.campaign.insert(
+    "profile",
+    { externalId: id, firstName: "Ada", "location.city": "London", "location.zipCode": "NW1" },
+    never,
+  );
+  expect(await profile()).toMatchObject({ firstName: "Ada", location: { city: "London", zipCode: "NW1" } });
+  await clients.campaign.updateByKey(byKey(id), { externalId: id, "location.city": "Paris" }, never);
+  expect(await profile()).toMatchObject({ firstName: "Ada", location: { city: "Paris", zipCode: "NW1" } });
+});
+
 test("a custom resource is found at whichever endpoint has it, and a missing one is ResourceMissing", async () => {
   for (const [name, endpoint] of [
     ["cusLinked", "profileAndServicesExt"],
