@@ -125,7 +125,7 @@ describe("a writer that leaves Campaign alone", () => {
     for (let round = 0; round < 5; round++) {
       isAway = true;
       source.put(idOf(0), `Change ${round}`);
-      const downUntil = clock.now() + 300_000;
+      const downUntil = clock.now() + 300_000 + round * 4700; // Another moment of the pause, each time.
       await clock.until(() => clock.now() > downUntil, 400_000);
       isAway = false;
       // A record's own backoff may be longer than the writer's pause: another one is due at once.
