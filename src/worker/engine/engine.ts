@@ -43,14 +43,13 @@ const tellProgressEveryMs = 60_000;
 
 /** One workflow's records on their way: Dataverse, queue, Campaign. */
 export class IngressEngine {
-  /** Single records, for whoever asks after one. */
-  readonly records: Records;
   readonly #options: EngineOptions;
   readonly #health: Health;
   readonly #context: EngineContext;
   readonly #states: MappingState[];
   readonly #writer: Writer;
   readonly #ends = new AbortController();
+  readonly #records: Records;
   #isStarted = false;
 
   constructor(options: EngineOptions) {
@@ -80,7 +79,7 @@ export class IngressEngine {
     }));
     this.#writer = new Writer(this.#context, this.#states);
     const { failures, wake } = this.#context;
-    this.records = new Records({ ...options, states: this.#states, failures, wake });
+    this.#records = new Records({ ...options, states: this.#states, failures, wake });
   }
 
   /**
@@ -108,6 +107,11 @@ export class IngressEngine {
       this.#ends.abort(error);
     }
     if (this.#ends.signal.aborted) throw this.#ends.signal.reason;
+  }
+
+  /** Single records, for whoever asks after one. Undefined until it is known that the store is this workflow's. */
+  get records(): Records | undefined {
+    return this.#isStarted ? this.#records : undefined;
   }
 
   async status(): Promise<WorkerStatus> {

@@ -14,7 +14,7 @@ export interface ServerSources {
   readonly metrics: WorkerMetrics;
   /** Brings the metrics up to date. */
   readonly observe: () => Promise<void>;
-  /** Undefined while the queue is not open. */
+  /** Undefined until the worker has begun. */
   readonly records: () => Records | undefined;
 }
 

@@ -27,7 +27,7 @@ export function recordCommand(stop: AbortSignal): Command {
   return asking("record", "says what became of one record, and what to do next")
     .addArgument(keyArgument("<key>"))
     .option("--mapping <table>", "only in this mapping", nonEmpty)
-    .option("--look", "ask Campaign too whether it has the key now: one engine call for each record found")
+    .option("--look", "ask Campaign too whether it has the key now: one engine call for each mapping")
     .action((key: string, flags: AskFlags & { mapping?: string; look?: true }) =>
       answer(async () => {
         const query = queryOf({ key, mapping: flags.mapping, look: flags.look && "true" });

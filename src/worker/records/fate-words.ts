@@ -1,9 +1,10 @@
 /** A record's fate as a person reads it: what is so, and what to do next. Pure. */
+import { parentMissing } from "../engine/record-links.ts";
 import { removedInCampaign } from "../engine/turn.ts";
 import type { ConditionOutcome } from "../flows/ingress/filter.ts";
 import type { StoredPending } from "../queue/stored-records.ts";
 import type { Fate, RecordFate } from "./answers.ts";
-import type { RecordFacts } from "./fate.ts";
+import type { RecordFacts, SourceLook } from "./fate.ts";
 
 type Words = Pick<RecordFate, "summary" | "next">;
 
@@ -85,10 +86,14 @@ function afterRefusal(facts: RecordFacts): string {
     return `If it was removed for a privacy request, leave it away. If not, and it is to be made again: ${command} --reason ${removedInCampaign}`;
   }
   if (isNewer(facts)) return `The row has changed since: ${soonRead(facts)}`;
+  if (stored?.dead?.reason === parentMissing) {
+    return "It is written by itself when the record that it points at lands in Campaign: ask after that one, or change the row.";
+  }
   return `Mend what the message names, then: ${command}`;
 }
 
 function howItIsFiltered({ stored, source, mapping }: RecordFacts): string {
+  if (isInsideAgain(source)) return "left the filter, and is inside it again by now";
   const conditions = source.kind === "Found" && source.row.kind === "FilteredOut" ? source.row.conditions : [];
   const failed = conditions.filter(({ holds }) => !holds).map(conditionInWords);
   const why =
@@ -107,6 +112,7 @@ function conditionInWords({ column, operator, value, values }: ConditionOutcome)
 }
 
 function afterFilter(facts: RecordFacts): string {
+  if (isInsideAgain(facts.source)) return soonRead(facts);
   const { stored, mapping } = facts;
   const wanted =
     "If it should be in Campaign, change the row, or the filter (an edit comes into force at the next start).";
@@ -116,6 +122,10 @@ function afterFilter(facts: RecordFacts): string {
     ? "its record in Campaign is deleted"
     : "its record stays in Campaign as it is";
   return `${soonRead(facts)} Then ${then}. ${wanted}`;
+}
+
+function isInsideAgain(source: SourceLook): boolean {
+  return source.kind === "Found" && source.row.kind !== "FilteredOut";
 }
 
 function howItIsWritten({ stored, mapping }: RecordFacts): string {
@@ -160,10 +170,7 @@ function notSeen(facts: RecordFacts): Words {
       return { summary, next: `The table ${mapping.table} has no row with this id that the worker's user may see.` };
     case "NotAsked":
     case "NoAnswer":
-      return {
-        summary,
-        next: `${source.why}. Ask again by the row's id in Dataverse: what was filtered out, or refused before it was ever written, is known by that alone.`,
-      };
+      return { summary, next: source.why };
   }
 }
 

@@ -83,7 +83,10 @@ export class Records {
     const { key, mapping, reason } = question;
     const states = this.#states(mapping);
     if (reason !== undefined) await this.#knowReason(mapping, reason);
-    const selections = key === undefined ? [{ mapping, reason }] : await this.#refusedOf(states, key, reason);
+    const selections =
+      key === undefined
+        ? states.map((state) => ({ mapping: state.mapping.table, reason }))
+        : await this.#refusedOf(states, key, reason);
     const makesAgain = question.makeRemovedAgain === true || reason === removedInCampaign;
     let redriven = 0;
     let leftOut = 0;
@@ -138,10 +141,12 @@ export class Records {
 
   async #source({ plan, mapping }: MappingState, id: string | undefined, signal: AbortSignal): Promise<Source> {
     if (id === undefined || !guid.test(id)) {
-      return { look: { kind: "NotAsked", why: "This is no Dataverse id, so Dataverse was not asked" } };
+      const why =
+        "This is no Dataverse id, so Dataverse was not asked. Ask again by the row's id: what was filtered out, or refused before it was ever written, is known by that alone.";
+      return { look: { kind: "NotAsked", why } };
     }
     if (plan === undefined) {
-      const why = `The mapping ${mapping.table} is not fitted to both systems, so Dataverse was not asked`;
+      const why = `The mapping ${mapping.table} is not fitted to both systems, so Dataverse was not asked. Ask again when it is.`;
       return { look: { kind: "NotAsked", why } };
     }
     const { table, columns, labels } = plan;
@@ -150,7 +155,9 @@ export class Records {
       return record === undefined ? { look: { kind: "Gone" } } : sourceOf(plan, record.version, record.row);
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
-      return { look: { kind: "NoAnswer", why: `Dataverse did not answer, ${error.code}: ${error.message}` } };
+      return {
+        look: { kind: "NoAnswer", why: `Dataverse did not answer, ${error.code}: ${error.message}. Ask again.` },
+      };
     }
   }
 

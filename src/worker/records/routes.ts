@@ -41,7 +41,7 @@ const routes: readonly Route[] = [
   },
 ];
 
-/** Single records are spoken of to whoever is inside the pod, and to nobody else. `records`: absent until the queue is open. */
+/** Single records are spoken of to whoever is inside the pod, and to nobody else. `records`: absent until the worker has begun. */
 export async function addRecordRoutes(
   app: FastifyInstance,
   records: () => Records | undefined,
@@ -64,7 +64,12 @@ export async function addRecordRoutes(
         handler: async (request, reply) => {
           const open = records();
           if (open !== undefined) return answer(open, request);
-          return refuse(reply, 503, "NotReady", "the queue is not open yet: /readyz says why; ask again");
+          return refuse(
+            reply,
+            503,
+            "NotReady",
+            "the worker has not begun yet, and /readyz says why: ask again when it has",
+          );
         },
       });
     }

@@ -221,4 +221,51 @@ describe("one record's fate", () => {
     await control.setGate({ side: "dataverse", state: "unreachable" });
     expect(await fateOf(id)).toMatchObject({ fate: "Written", dataverse: { state: "NoAnswer" } });
   });
+
+  it("parked: for which record, until that lands; asked of every mapping at once", async () => {
+    const fields = [
+      { name: "crmId", type: "string", maxLength: 100 },
+      { name: "name", type: "string", maxLength: 200 },
+    ] as const;
+    const company = { name: "cusCompany", label: "Companies", schema: "cus:company", keys: ["crmId"] };
+    await control.addResource({ resource: { ...company, endpoints: ["customResources"], fields } });
+    await control.setField({
+      resource: "profile",
+      field: { name: "company", label: "Company", type: "link", target: "cusCompany" },
+    });
+    const accounts = {
+      ...contactMapping,
+      table: "account",
+      resource: "cusCompany",
+      key: { column: "accountid", field: "crmId" },
+      fields: [{ column: "name", field: "name", applyUpdates: true }],
+    };
+    const link = { resource: "cusCompany", key: "crmId", mandatory: true };
+    const employer = { column: "parentcustomerid", field: "company", applyUpdates: true, link };
+    worker = ground.start([{ ...contactMapping, fields: [...contactMapping.fields, employer] }, accounts]);
+    await poll(async () => (await worker.status()).mappings.map(({ phase }) => phase)).toEqual([
+      "Incremental",
+      "Incremental",
+    ]);
+    await idle();
+    const action = { kind: "status", status: 503, body: "{}" } as const;
+    await control.addFault({ side: "campaign", method: "POST", pathPattern: "/cusCompany", action });
+    const [parent = ""] = await control.insertRows({ table: "account", rows: [{ cells: { name: "Late" } }] });
+    const [child = ""] = await control.insertRows({
+      table: "contact",
+      rows: [{ cells: { lastname: "Child", parentcustomerid: { table: "account", id: parent } } }],
+    });
+    await poll(async () => (await fateOf(child)).fate).toBe("Parked");
+    expect((await fateOf(child)).waiting).toMatchObject({ waitsFor: [{ mapping: "account", id: parent }] });
+    const { body } = await worker.get(`/records?key=${parent}`);
+    expect((JSON.parse(body) as RecordsAnswer).records.map(({ mapping: table, fate }) => [table, fate])).toEqual([
+      ["contact", "NotSeen"],
+      ["account", "Waiting"],
+    ]);
+    const said = await command("record", parent);
+    expect(said).toMatchObject({ code: 0, message: expect.stringMatching(/^account → cusCompany: WAITING/) });
+    expect(said.output).toContain("contact: not seen there.");
+    await control.clearFaults();
+    await poll(async () => (await fateOf(child)).fate).toBe("Written");
+  });
 });

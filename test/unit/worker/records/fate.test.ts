@@ -259,11 +259,19 @@ describe("a record", () => {
     ],
     [
       "that cannot be asked after",
-      { source: { kind: "NotAsked", why: "This is no Dataverse id" } },
+      { source: { kind: "NotAsked", why: "This is no Dataverse id. Ask again." } },
       "NotSeen",
       "not seen",
-      "Ask again by the row's id in Dataverse",
+      "This is no Dataverse id. Ask again.",
     ],
+    [
+      "that left the filter and came back",
+      { ...written({ left: "Filter" }), source: row(8n) },
+      "FilteredOut",
+      "inside it again by now",
+      "This is read at the next poll",
+    ],
+    ["whose target is missing", refused("ParentMissing"), "Refused", "ParentMissing", "written by itself when"],
   ])("%s", (_, facts, fate, summary, next) => {
     const described = describeFate({ ...base, ...facts }, id);
     expect(described.fate).toBe(fate);
