@@ -166,8 +166,12 @@ function textOf(source: Exclude<SourceValue, { kind: "Empty" }>): string {
   }
 }
 
-/** Finite numbers only. */
-export function numberText(number: number): string {
+/** A row's value as people would write it: what replacements and filters are compared with. */
+export function rawText(raw: unknown): string {
+  return typeof raw === "number" ? numberText(raw) : String(raw);
+}
+
+function numberText(number: number): string {
   const text = String(number);
   return plainDecimal(text) ?? text;
 }

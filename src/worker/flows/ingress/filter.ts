@@ -11,7 +11,7 @@
 import type { IngressMapping } from "../../../api/integration-workflow.ts";
 import type { ColumnMetadata, DataverseRow } from "../../dataverse/interface.ts";
 import { compareDecimals, plainDecimal } from "../../decimal.ts";
-import { numberText, truthOf } from "./convert.ts";
+import { rawText, truthOf } from "./convert.ts";
 import { labelOf } from "./labels.ts";
 import { instantText, timeOf } from "./time.ts";
 
@@ -92,7 +92,7 @@ function compileValues({ operator, values, column, as }: Comparison): RowFilter 
   const test = testOf(operator, wanted, isText ? compareTexts : compareDecimals);
   return (row) => {
     const raw = row[column.property];
-    const read = as === "Label" ? labelOf(row, column) : typeof raw === "number" ? numberText(raw) : String(raw);
+    const read = as === "Label" ? labelOf(row, column) : rawText(raw);
     if (isEmpty(raw) || read === undefined) return test(undefined);
     return test(isText ? fold(read) : decimalOf(read, column, as));
   };

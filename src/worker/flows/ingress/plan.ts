@@ -5,6 +5,7 @@ import type { CampaignFieldMetadata, CampaignFieldType, CampaignResourceMetadata
 import type { ColumnMetadata, TableMetadata } from "../../dataverse/interface.ts";
 import { convert, type FieldValue, textSource } from "./convert.ts";
 import { compileFilter, FilterError, needsLabels, type RowFilter } from "./filter.ts";
+import { hasLabel } from "./labels.ts";
 import { type PlannedLink, planLink } from "./links.ts";
 
 export interface PlannedField {
@@ -174,10 +175,6 @@ function filterOf(
     add("FilterInvalid", error.message);
     return undefined;
   }
-}
-
-function hasLabel({ type }: ColumnMetadata): boolean {
-  return ["Picklist", "State", "Status", "MultiSelectPicklist", "Lookup"].includes(type);
 }
 
 /** The same content in the same order of names, however it was written. */

@@ -1,7 +1,7 @@
 /** One row of a mapped table as Campaign is to have it. Pure. */
 import type { CampaignFields } from "../../campaign/interface.ts";
 import type { DataverseRow } from "../../dataverse/interface.ts";
-import { convert, type FieldValue, readValue, type SourceValue, textSource } from "./convert.ts";
+import { convert, type FieldValue, rawText, readValue, type SourceValue, textSource } from "./convert.ts";
 import { labelOf } from "./labels.ts";
 import { type LinkedFields, type Lookup, lookupOf, type MappedFields } from "./links.ts";
 import type { Plan, PlannedField } from "./plan.ts";
@@ -30,7 +30,9 @@ export function mapRow(plan: Plan, row: DataverseRow): MappedRow {
     if (value === undefined) return notConverted(field);
     fields[field.field] = value;
   }
-  return { kind: "Mapped", targetKey: String(key), fields };
+  const targetKey = String(key);
+  // Half a character is stored as the sign for any such half: two keys would become one.
+  return targetKey.isWellFormed() ? { kind: "Mapped", targetKey, fields } : notConverted(plan.key);
 }
 
 /** The body of an insert: all that has a value, the constants and the key. */
@@ -67,7 +69,7 @@ function sourceOf(plan: Plan, field: PlannedField, row: DataverseRow): SourceVal
   const label = labelOf(row, column);
   const byLabel = plan.mapping.picklistValues === "Label" && field !== plan.key;
   if (replacements.size > 0) {
-    const read = raw === null || raw === undefined ? "" : String(raw);
+    const read = raw === null || raw === undefined ? "" : rawText(raw);
     const replaced = replacements.get(read) ?? (byLabel && label !== undefined ? replacements.get(label) : undefined);
     if (replaced !== undefined) return textSource(replaced);
   }

@@ -106,6 +106,11 @@ describe("numbers", () => {
   });
 });
 
+it("the digits that are searched for in a number are those that people write", () => {
+  expect(one(columnsOf("Decimal"), { c: 0.0000001 }, "EndsWith", "001")).toBe(true);
+  expect(one(columnsOf("Decimal"), { c: 0.0000001 }, "Contains", "e")).toBe(false);
+});
+
 describe("times", () => {
   const ms = fc.oneof(
     fc.integer({ min: Date.UTC(1753, 0, 2), max: Date.UTC(9998, 0, 1) }),
