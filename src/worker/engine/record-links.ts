@@ -6,6 +6,9 @@ import type { EngineContext } from "./context.ts";
 /** Why a record is buried whose mandatory link leads to nothing that Campaign has or will have. */
 export const parentMissing = "ParentMissing";
 
+/** Why a record is buried that cannot be deleted for the sake of others. */
+export const stillLinked = "StillLinked";
+
 type LinkAnswer =
   | {
       readonly kind: "Ready";

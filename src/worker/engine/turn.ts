@@ -14,10 +14,13 @@ import { ServiceError } from "../http/service-error.ts";
 import type { LeasedRecord, Leave, Parent, Settlement, WrittenRecord } from "../queue/interface.ts";
 import type { EngineContext } from "./context.ts";
 import type { HashTrust } from "./hash-trust.ts";
-import { parentMissing, RecordLinks } from "./record-links.ts";
+import { parentMissing, RecordLinks, stillLinked } from "./record-links.ts";
 
 /** Why a record is buried that this workflow wrote and that is gone from Campaign. */
 export const removedInCampaign = "RemovedInCampaign";
+
+/** Tries of a deletion while records that have mandatory links to the record may still go. */
+const triesWhileLinked = 12;
 
 /** How a turn ended; `cause` when it was not as wished. No settlement: the record was changed, and its turn comes again. */
 export interface TurnEnd {
@@ -250,6 +253,16 @@ export class Turn {
     const leave = await this.#context.queue.begin(this.#record, written, this.#context.settings.leaseMs);
     if (leave === "Superseded") throw new NoLeave(undefined);
     if (leave === "KeyBusy") throw new NoLeave(this.#retry(0));
+    const isPatient = this.#record.attempts < triesWhileLinked;
+    if (leave === "LinkedForNow" && isPatient) throw new NoLeave(this.#retry(0));
+    if (leave === "LinkedForNow" || leave === "StillLinked") {
+      throw new NoLeave(
+        this.#dead(
+          stillLinked,
+          "it is to be deleted, and records with mandatory links to it are in Campaign, which would hide them for good: it is deleted when they are gone or point elsewhere",
+        ),
+      );
+    }
     return leave;
   }
 

@@ -4,11 +4,13 @@ import { StoreFullError } from "../queue/errors.ts";
 import type { LeasedRecord, Settlement } from "../queue/interface.ts";
 import type { EngineContext, MappingState } from "./context.ts";
 import { fatalOf } from "./fatal.ts";
-import { parentMissing } from "./record-links.ts";
+import { parentMissing, stillLinked } from "./record-links.ts";
 import { StubbornRefusals } from "./stubborn-refusals.ts";
 import { removedInCampaign, Turn, type TurnEnd } from "./turn.ts";
 
 const lookForDueEveryMs = 500;
+/** Refusals that are this worker's own, before any call. */
+const ofLinks: ReadonlySet<string> = new Set([parentMissing, stillLinked]);
 /** A check of the metadata is asked for when a record is refused; it is tried again when there was time for one. */
 const checkedAfterMs = 1000;
 /** Nothing waits any more after these. */
@@ -156,7 +158,7 @@ export class Writer {
     }
     if (settlement.kind === "Retry" || settlement.kind === "Unknown" || settlement.kind === "Park") return settlement;
     // Nobody was asked.
-    if (settlement.kind === "Dead" && settlement.refusal.reason === parentMissing) return settlement;
+    if (settlement.kind === "Dead" && ofLinks.has(settlement.refusal.reason)) return settlement;
     endBlock(state);
     if (settlement.kind !== "Dead") return settlement;
     const { reason, message } = settlement.refusal;

@@ -231,9 +231,10 @@ export type Settlement =
  * may have it. `Superseded`: no, the record was changed meanwhile, and is due again. `KeyBusy`: no, a call for another
  * record of the same key is under way. `KeyTaken`: no; of a write: a newer record has the key, and this one is remembered
  * beside it; of a deletion: another record has the key too, so this one is forgotten and Campaign's record becomes that
- * one's.
+ * one's. `LinkedForNow`, `StillLinked`: no deletion while records have mandatory links to this one, of which one waits for
+ * its turn, or none.
  */
-export type Leave = "Begun" | "BegunBeside" | "Superseded" | "KeyBusy" | "KeyTaken";
+export type Leave = "Begun" | "BegunBeside" | "Superseded" | "KeyBusy" | "KeyTaken" | "LinkedForNow" | "StillLinked";
 
 export interface MappingCounts {
   readonly pending: number;

@@ -3,7 +3,13 @@ import type { Parent, ParentQuestion, ParentStanding } from "../interface.ts";
 import { departed, sharing } from "./keys.ts";
 
 /** Values of `links.state`. */
-const state = { linked: 0, owed: 1, waiting: 2 } as const;
+const state = {
+  linked: 0,
+  owed: 1,
+  waiting: 2,
+  /** Campaign has the link until the record is written the next time, without it. */
+  former: 3,
+} as const;
 
 /** Values of `link_news.kind`. */
 const news = {
@@ -27,6 +33,7 @@ export const awaitedParents = `SELECT parent_mapping, parent_id FROM links WHERE
 
 const toldAtOnce = 500;
 const parentMissing = "ParentMissing";
+const stillLinked = "StillLinked";
 
 /** A table of which not everything was read yet: what is not known of it may still come. */
 const isLoading = "delta_link IS NULL OR coalesce(snapshot_purpose, 'Replay') <> 'Replay'";
@@ -39,7 +46,8 @@ const isLoading = "delta_link IS NULL OR coalesce(snapshot_purpose, 'Replay') <>
 export class Links {
   readonly #of;
   readonly #put;
-  readonly #dropOne;
+  readonly #giveUp;
+  readonly #dropFormer;
   readonly #dropAll;
   readonly #written;
   readonly #holder;
@@ -64,16 +72,23 @@ export class Links {
   readonly #touch;
   readonly #settled;
   readonly #clearDead;
+  readonly #needed;
+  readonly #disturb;
 
   constructor(database: DatabaseSync) {
     this.#of = database.prepare("SELECT parent_mapping, parent_id, state FROM links WHERE mapping = ? AND id = ?");
     this.#put = database.prepare(
-      `INSERT INTO links (parent_mapping, parent_id, mapping, id, state) VALUES (?, ?, ?, ?, ?)
-       ON CONFLICT DO UPDATE SET state = excluded.state`,
+      `INSERT INTO links (parent_mapping, parent_id, mapping, id, state, mandatory) VALUES (?, ?, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET state = excluded.state, mandatory = max(mandatory, excluded.mandatory)`,
     );
     const one = "parent_mapping = ? AND parent_id = ? AND mapping = ? AND id = ?";
-    this.#dropOne = database.prepare(`DELETE FROM links WHERE ${one}`);
-    this.#dropAll = database.prepare("DELETE FROM links WHERE mapping = ? AND id = ?");
+    this.#giveUp = database.prepare(`UPDATE links SET state = ${state.former} WHERE ${one}`);
+    const drop = (which: string) =>
+      database.prepare(
+        `DELETE FROM links WHERE mapping = ? AND id = ? AND ${which} RETURNING parent_mapping, parent_id, mandatory`,
+      );
+    this.#dropFormer = drop(`state = ${state.former}`);
+    this.#dropAll = drop("TRUE");
     this.#written = database.prepare(
       "SELECT target_key, certainty, departed FROM written WHERE mapping = ? AND id = ?",
     );
@@ -121,6 +136,17 @@ export class Links {
       `UPDATE pending SET ${unparked}, revision = revision + 1 WHERE mapping = ? AND id = ?`,
     );
     this.#settled = database.prepare(`UPDATE links SET state = ${state.linked} WHERE ${one} AND state = ${state.owed}`);
+    this.#needed = database.prepare(
+      `SELECT p.seq IS NOT NULL AND p.parked = 0 AS moves FROM links l
+         JOIN written w ON w.mapping = l.mapping AND w.id = l.id
+         LEFT JOIN pending p ON p.mapping = l.mapping AND p.id = l.id
+       WHERE l.parent_mapping = ?1 AND l.parent_id = ?2 AND l.mandatory = 1 AND NOT (l.mapping = ?1 AND l.id = ?2)
+       ORDER BY moves DESC LIMIT 1`,
+    );
+    this.#disturb = database.prepare(
+      `UPDATE pending SET revision = revision + 1 WHERE (mapping, id) IN
+         (SELECT mapping, id FROM links WHERE parent_mapping = ? AND parent_id = ? AND mandatory = 1)`,
+    );
     this.#clearDead = database.prepare("DELETE FROM dead WHERE mapping = ? AND id = ? AND reason = ?");
   }
 
@@ -128,6 +154,7 @@ export class Links {
   ask(child: Parent, questions: readonly ParentQuestion[], now: number): readonly ParentStanding[] {
     const before = new Map(this.#of.all(child.mapping, child.id).map((row) => [placeOf(row), Number(row["state"])]));
     const after = new Map<string, number>();
+    const mandatory = new Set<string>();
     const standings = questions.map((question) => {
       const { mapping, id, isMandatory, onlyIfOwed } = question;
       const place = placeOf({ parent_mapping: mapping, parent_id: id });
@@ -136,13 +163,17 @@ export class Links {
       const standing = this.#standing(question, had === state.owed);
       const next = standing.kind !== "There" && isMandatory ? state.waiting : stateOf(standing);
       after.set(place, Math.max(next, after.get(place) ?? 0));
+      if (isMandatory) mandatory.add(place);
       return standing;
     });
     for (const [place, next] of after) {
-      if (before.get(place) !== next) this.#put.run(...parentOf(place), child.mapping, child.id, next);
+      if (before.get(place) === next) continue;
+      this.#put.run(...parentOf(place), child.mapping, child.id, next, mandatory.has(place) ? 1 : 0);
     }
+    // What is not sent stays as it is in Campaign.
+    const isAllSent = questions.every(({ onlyIfOwed }) => !onlyIfOwed);
     for (const place of before.keys()) {
-      if (!after.has(place)) this.#dropOne.run(...parentOf(place), child.mapping, child.id);
+      if (isAllSent && !after.has(place)) this.#giveUp.run(...parentOf(place), child.mapping, child.id);
     }
     return standings.map((standing, index) => this.#awaited(child, questions[index], standing, now));
   }
@@ -156,13 +187,25 @@ export class Links {
   }
 
   /** It was written with links to these, and nothing happened to it or to them meanwhile. */
-  linked({ mapping, id }: Parent, parents: readonly Parent[]): void {
+  linked({ mapping, id }: Parent, parents: readonly Parent[], now: number): void {
     for (const parent of parents) this.#settled.run(parent.mapping, parent.id, mapping, id);
+    this.#released(this.#dropFormer.all(mapping, id), now);
   }
 
   /** It points at nothing any more. */
-  forget({ mapping, id }: Parent): void {
-    this.#dropAll.run(mapping, id);
+  forget({ mapping, id }: Parent, now: number): void {
+    this.#released(this.#dropAll.all(mapping, id), now);
+  }
+
+  /**
+   * Whether a record is not to be deleted: Campaign would hide those that have mandatory links to it, and nobody could
+   * reach them again. `ForNow`: one of them waits for its turn. If it may be deleted, nobody links to it meanwhile.
+   */
+  isNeeded({ mapping, id }: Parent): "No" | "ForNow" | "Yes" {
+    const row = this.#needed.get(mapping, id);
+    if (row !== undefined) return row["moves"] === 1 ? "ForNow" : "Yes";
+    this.#disturb.run(mapping, id);
+    return "No";
   }
 
   /** Campaign has a record that it did not have, or has it anew: so for every row with that key. */
@@ -170,6 +213,11 @@ export class Links {
     this.#dropAbsent.run(mapping, id);
     const ids = new Set([id, ...this.#sharing.all(mapping, targetKey).map((row) => String(row["id"]))]);
     for (const one of ids) this.#tell(mapping, one, news.landed);
+  }
+
+  /** A deletion that was begun was not done: it is there as before. */
+  stays({ mapping, id }: Parent): void {
+    this.#tell(mapping, id, news.decided);
   }
 
   lost({ mapping, id }: Parent): void {
@@ -204,7 +252,7 @@ export class Links {
     const children = statement.all(mapping ?? "", id ?? null, parent ?? "", place ?? "", last ?? "");
     for (const child of children) {
       this.#hear(String(child["mapping"]), String(child["id"]), Number(child["state"]), Number(kind) as News, now);
-      if (kind === news.decided) continue;
+      if (kind === news.decided || child["state"] === state.former) continue;
       this.#owe.run(String(mapping), String(child["parent_id"]), String(child["mapping"]), String(child["id"]));
     }
     const end = children.at(-1);
@@ -212,7 +260,17 @@ export class Links {
     else this.#place.run(end["parent_id"] ?? "", end["mapping"] ?? "", end["id"] ?? "", seq ?? null);
   }
 
+  /** What is deleted as soon as nothing needs it is tried again. */
+  #released(links: readonly Row[], now: number): void {
+    for (const { parent_mapping: mapping, parent_id: id, mandatory } of links) {
+      if (mandatory !== 1) continue;
+      const { changes } = this.#clearDead.run(String(mapping), String(id), stillLinked);
+      if (changes > 0) this.#enqueue.run(String(mapping), String(id), now);
+    }
+  }
+
   #hear(mapping: string, id: string, was: number, kind: News, now: number): void {
+    if (was === state.former) return; // It is on its way to others.
     if (kind !== news.landed && was === state.owed) return; // It was written without.
     if (kind === news.decided && was !== state.waiting) return;
     if (this.#touch.run(mapping, id).changes > 0) return;

@@ -130,7 +130,8 @@ function linkTables(): string {
     parent_id TEXT NOT NULL,
     mapping TEXT NOT NULL,
     id TEXT NOT NULL,
-    state INTEGER NOT NULL, -- 0 linked, 1 owed: to be sent when the parent is there, 2 not written without it
+    state INTEGER NOT NULL, -- 0 linked, 1 owed: to be sent when the parent is there, 2 not written without it, 3 given up
+    mandatory INTEGER NOT NULL,
     PRIMARY KEY (parent_mapping, parent_id, mapping, id)
   ) WITHOUT ROWID;
   CREATE INDEX links_of ON links (mapping, id);

@@ -136,6 +136,8 @@ export class Turns {
         this.#dropWritten.run(mapping, id);
         return "KeyTaken";
       }
+      const needed = this.#links.isNeeded(record);
+      if (needed !== "No") return needed === "Yes" ? "StillLinked" : "LinkedForNow";
     } else {
       this.#leaveKey(mapping, id, written.targetKey, row["begun"] === 1, now);
       if (holder !== undefined && holder > written.version) {
@@ -164,7 +166,7 @@ export class Turns {
         }
         this.#tellLanding(record, settlement.written);
         this.#put(record, settlement.written, settlement.sent ? wallNow : null);
-        if (isNewest) this.#links.linked(record, settlement.linked ?? []);
+        if (isNewest) this.#links.linked(record, settlement.linked ?? [], now);
         if (settlement.sent) this.#sent.run(wallNow, mapping);
         break;
       case "Removed":
@@ -172,7 +174,7 @@ export class Turns {
         this.#links.lost(record);
         this.#dropWritten.run(mapping, id);
         if (isNewest) {
-          this.#links.forget(record);
+          this.#links.forget(record, now);
           this.#links.absent(record, "Gone");
         }
         if (settlement.sent) this.#sent.run(wallNow, mapping);
@@ -188,6 +190,7 @@ export class Turns {
         return;
       case "Retry":
         if (isBegun) this.#restore(record, settlement.before);
+        if (isBegun && settlement.before !== undefined) this.#links.stays(record);
         this.#retry.run(now + settlement.afterMs, settlement.counts ? 1 : 0, ticket.seq);
         return;
       case "Unknown":

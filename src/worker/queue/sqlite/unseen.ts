@@ -66,7 +66,7 @@ export class Unseen {
       if (remove || this.#isWaiting.get(mapping, id) !== undefined) this.#see.run(generation, mapping, id);
       else {
         this.#forget.run(mapping, id);
-        this.#links.forget({ mapping, id });
+        this.#links.forget({ mapping, id }, now);
         this.#links.lost({ mapping, id });
         if (row["holds"] === 1) this.#keys.passOn(mapping, id, String(row["target_key"] ?? id), now);
       }

@@ -1,6 +1,7 @@
 /**
  * The two systems in memory, with tables whose rows point at each other. Campaign keeps its keys unique, gives each record
- * an identity of its own that links hold, and refuses a link to nothing, a mandatory link that is empty, and bad names.
+ * an identity of its own that links hold, and refuses a link to nothing, a mandatory link that is empty, and bad names. It
+ * hides a record whose mandatory link leads nowhere: nobody can reach it, and its key is taken.
  */
 import type { IngressMapping } from "../../../../src/api/integration-workflow.ts";
 import type { Clock } from "../../../../src/telemetry/clock.ts";
@@ -207,8 +208,22 @@ export class FamilyTarget {
     this.#latestMs = latestMs;
   }
 
+  /** As a person sees it, or a caller. */
   record(resource: string, key: string): FamilyRecord | undefined {
-    return this.#of(resource).get(key);
+    const record = this.#of(resource).get(key);
+    return record === undefined || this.isHidden(resource, record) ? undefined : record;
+  }
+
+  isHidden(resource: string, { fields }: FamilyRecord): boolean {
+    const link = this.#linkOf(resource);
+    if (!link?.mandatory) return false;
+    return ![...this.#of(link.resource).values()].some(({ serial }) => serial === fields["parent"]);
+  }
+
+  hidden(): readonly string[] {
+    return [...this.#records].flatMap(([resource, records]) =>
+      [...records].flatMap(([key, record]) => (this.isHidden(resource, record) ? `${resource} ${key}` : [])),
+    );
   }
 
   keys(resource: string): readonly string[] {
@@ -233,7 +248,10 @@ export class FamilyTarget {
         }),
       list: (resource: string) =>
         this.#read("list", () => ({
-          records: [...this.#of(resource).values()].map(({ fields }) => ({ href: "x", fields })),
+          records: this.keys(resource).flatMap((key) => {
+            const record = this.record(resource, key);
+            return record === undefined ? [] : [{ href: "x", fields: record.fields }];
+          }),
         })),
       findByKey: ({ resource, value }: { resource: string; value: string }) =>
         this.#read("findByKey", () => {
@@ -245,7 +263,10 @@ export class FamilyTarget {
       updateByKey: ({ resource, value }: { resource: string; value: string }, body: CampaignFields) =>
         this.#write("updateByKey", () => this.#update(resource, value, body)),
       deleteByKey: ({ resource, value }: { resource: string; value: string }) =>
-        this.#write("deleteByKey", () => (this.#of(resource).delete(value) ? "Deleted" : "Missing")),
+        this.#write("deleteByKey", () => {
+          const isThere = this.record(resource, value) !== undefined;
+          return isThere && this.#of(resource).delete(value) ? "Deleted" : "Missing";
+        }),
     } as unknown as Campaign;
   }
 

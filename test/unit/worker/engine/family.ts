@@ -166,13 +166,25 @@ export class Family {
       for (const id of this.target.keys(resourceOf(table))) {
         const row = this.source.rows(table).get(id);
         const isToGo = row === undefined || (!row.isActive && relation.deleteUnmatched !== false);
-        if (isToGo) faults.push(`${table} ${id}: is still in Campaign`);
+        const isKept = dead.get(id)?.reason === "StillLinked" && this.#isNeeded(table, id);
+        if (isToGo && !isKept) faults.push(`${table} ${id}: is still in Campaign`);
       }
     }
     for (const [place, versions] of this.target.history) {
       if (versions.some((version, index) => version < (versions[index - 1] ?? 0))) faults.push(`${place}: backwards`);
     }
+    for (const place of this.target.hidden()) faults.push(`${place}: is hidden`);
     return faults;
+  }
+
+  /** Campaign has a record with a mandatory link to it. */
+  #isNeeded(table: string, id: string): boolean {
+    const serial = this.target.record(resourceOf(table), id)?.serial;
+    return this.#relations.some(({ table: child, parent, mandatory }) => {
+      const resource = resourceOf(child);
+      const links = this.target.keys(resource).map((key) => this.target.record(resource, key)?.fields["parent"]);
+      return mandatory === true && parent === table && links.includes(serial);
+    });
   }
 
   async refusals(table: string): Promise<readonly StoredRefusal[]> {

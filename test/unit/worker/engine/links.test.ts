@@ -55,19 +55,6 @@ describe.each([
     expect(link(of, "c1")).toBe(serial(of, "a1"));
   });
 
-  it("is made again when the target came back before anybody looked", async () => {
-    const of = family(account, contact);
-    of.source.put("account", "a1");
-    of.source.put("contact", "c1", toAccount("a1"));
-    await of.start();
-    await of.settle();
-    of.source.put("account", "a1", { isActive: false });
-    await of.clock.until(() => serial(of, "a1") === undefined, 60_000);
-    of.source.put("account", "a1", { isActive: true });
-    await of.settle();
-    expect(await of.faults()).toEqual([]);
-  });
-
   it("follows its column to another target", async () => {
     const of = family(account, contact);
     for (const id of ["a1", "a2"]) of.source.put("account", id);
@@ -92,6 +79,53 @@ describe.each([
     expect(await of.faults()).toEqual([]);
     expect(link(of, "c1")).toBe(serial(of, "a1"));
   });
+});
+
+it("an optional link is made again when the target came back before anybody looked", async () => {
+  const of = family(account, optional);
+  of.source.put("account", "a1");
+  of.source.put("contact", "c1", toAccount("a1"));
+  await of.start();
+  await of.settle();
+  of.source.put("account", "a1", { isActive: false });
+  await of.clock.until(() => serial(of, "a1") === undefined, 60_000);
+  of.source.put("account", "a1", { isActive: true });
+  await of.settle();
+  expect(await of.faults()).toEqual([]);
+});
+
+it("a record is not deleted while mandatory links lead to it, says so, and is deleted when they are gone", async () => {
+  const of = family(account, mandatory);
+  for (const id of ["a1", "a2"]) of.source.put("account", id);
+  for (const id of ["c1", "c2"]) of.source.put("contact", id, toAccount("a1"));
+  await of.start();
+  await of.settle();
+  of.source.delete("account", "a1");
+  of.source.delete("contact", "c1");
+  await of.settle();
+  expect(await of.faults()).toEqual([]);
+  expect((await of.refusals("account")).map(({ id, reason }) => [id, reason])).toEqual([["a1", "StillLinked"]]);
+  of.source.put("contact", "c2", toAccount("a2"));
+  await of.settle();
+  expect(of.target.keys("cusaccount")).toEqual(["a2"]);
+  expect(await of.refusals("account")).toEqual([]);
+  expect(await of.faults()).toEqual([]);
+});
+
+it("records and those that they point at by mandatory links go together, whichever deletion is told first", async () => {
+  const of = family(mandatory, account, { table: "order", parent: "contact", mandatory: true });
+  of.source.put("account", "a1");
+  of.source.put("contact", "c1", toAccount("a1"));
+  of.source.put("order", "o1", { parent: { table: "contact", id: "c1" } });
+  await of.start();
+  await of.settle();
+  of.source.delete("account", "a1");
+  of.source.delete("contact", "c1");
+  await of.pass(10_000);
+  of.source.delete("order", "o1");
+  await of.settle();
+  for (const resource of ["cusaccount", "cuscontact", "cusorder"]) expect(of.target.keys(resource)).toEqual([]);
+  expect([...(await of.refusals("account")), ...(await of.refusals("contact"))]).toEqual([]);
 });
 
 it("a record without its mandatory target costs no call", async () => {
