@@ -168,7 +168,8 @@ function textOf(source: Exclude<SourceValue, { kind: "Empty" }>): string {
 
 /** A row's value as people would write it: what replacements and filters are compared with. */
 export function rawText(raw: unknown): string {
-  return typeof raw === "number" ? numberText(raw) : String(raw);
+  if (typeof raw === "number") return numberText(raw);
+  return typeof raw === "object" ? JSON.stringify(raw) : String(raw);
 }
 
 function numberText(number: number): string {
