@@ -128,7 +128,8 @@ function readOperation(headers: Readonly<Record<string, string>>, message: strin
     throw badRequest("Every part of a batch must have the content type application/http.", "0x80060888");
   const start = message.replace(/^(\r\n)+/, "");
   const lineEnd = `${start}\r\n`.indexOf("\r\n");
-  const line = /^(GET|POST|PATCH|PUT|DELETE) (\S+)(?: HTTP\/1\.1)?\s*$/.exec(start.slice(0, lineEnd));
+  // As the OData library reads it: what stands between the first space and the last is the address, spaces included.
+  const line = /^(GET|POST|PATCH|PUT|DELETE) (\S.*) HTTP\/1\.1\s*$/.exec(start.slice(0, lineEnd));
   if (line === null)
     throw badRequest("A part of a batch must begin with a request line: 'GET <url> HTTP/1.1'.", "0x80060888");
   const after = start.slice(lineEnd);

@@ -26,6 +26,7 @@ export function tableMetadata(table: Table): MetadataJson {
     IsOptimisticConcurrencyEnabled: true,
     IsCustomEntity: table.name.includes("_"),
     IsActivity: false,
+    IsPrivate: false,
     OwnershipType: "UserOwned",
     TableType: "Standard",
     DisplayName: label(table.name),

@@ -8,6 +8,7 @@ import requests
 from azure.core.credentials import AccessToken
 from PowerPlatform.Dataverse.client import DataverseClient
 from PowerPlatform.Dataverse.core.errors import HttpError
+from PowerPlatform.Dataverse.models.filters import col
 from PowerPlatform.Dataverse.models.upsert import UpsertItem
 
 base_url, token_url, client_id, client_secret, control_url = sys.argv[1:]
@@ -71,6 +72,31 @@ batch.records.retrieve("contact", made, select=["lastname"])
 result = batch.execute()
 seen["batch"] = [[one.status_code, one.content_id, one.entity_id is not None] for one in result.responses]
 
+bulk = client.batch.new()
+bulk.records.create("contact", [{"lastname": "Many", "fax": str(n)} for n in range(3)])
+bulk.records.update("contact", ids[:2], [{"fax": "first"}, {"fax": "second"}])
+bulk.records.upsert("contact", [UpsertItem({"accountnumber": "PY3"}, {"lastname": "Upsert PY3"})])
+bulk.records.list("contact", filter="lastname eq 'Many'", select=["fax"], orderby=["fax asc"])
+bulk.records.delete("contact", ids[2:4], use_bulk_delete=False)
+bulk.tables.get("contact")
+answers = bulk.execute().responses
+seen["bulk in a batch"] = [one.status_code for one in answers]
+seen["listed in a batch"] = [one["fax"] for one in answers[3].data["value"]]
+seen["paired"] = [client.records.retrieve("contact", one, select=["fax"])["fax"] for one in ids[:2]]
+
+found = (
+    client.query.builder("contact")
+    .select("fax", "gendercode")
+    .where((col("lastname") == "Bulk") & (col("fax") != "4"))
+    .order_by("fax", descending=True)
+    .page_size(2)
+    .include_formatted_values()
+    .execute()
+)
+seen["built"] = [one["fax"] for one in found]
+client.records.delete("contact", ids[4:], use_bulk_delete=False)
+seen["after deletion"] = len(client.records.list("contact", filter="lastname eq 'Bulk'"))
+
 failing = client.batch.new()
 failing.records.create("contact", {"lastname": "Kept"})
 with failing.changeset() as change_set:
@@ -89,6 +115,12 @@ table = client.tables.get("contact")
 seen["table"] = [table["table_logical_name"], table["entity_set_name"]]
 columns = client.tables.list_columns("contact", typed=True)
 seen["max length"] = [one["MaxLength"] for one in columns if one["LogicalName"] == "firstname"]
+seen["tables"] = [one["LogicalName"] for one in client.tables.list(filter="ChangeTrackingEnabled eq true")]
+column = client.tables.get_column("contact", "gendercode")
+seen["column"] = [column["LogicalName"], column["AttributeType"]]
+texts = client.tables.list_columns("contact", select=["LogicalName"], filter="AttributeType eq 'Memo'")
+seen["memos"] = [one["LogicalName"] for one in texts]
+seen["no table"] = client.tables.get("nosuch")
 seen["keys"] = [key.key_attributes for key in client.tables.get_alternate_keys("contact")]
 
 client.records.delete("contact", made)
@@ -99,6 +131,15 @@ seen["unsupported"] = refused(lambda: client.records.create("systemuser", [{"dom
 # Its own retries are for connections that break.
 control("addFault", side="dataverse", method="GET", pathPattern="/contacts", times=2, action={"kind": "reset"})
 seen["after two resets"] = len(client.records.list("contact", filter="lastname eq 'Kept'"))
+
+# So are its retries of metadata that is not there yet.
+absent = {"kind": "status", "status": 404}
+control("addFault", side="dataverse", method="GET", pathPattern="RetrieveMetadataChanges", times=2, action=absent)
+seen["after two 404s"] = len(client.tables.list_columns("account", typed=True)) > 0
+
+busy = {"kind": "status", "status": 503, "headers": {"retry-after": "7"}}
+control("addFault", side="dataverse", method="GET", pathPattern="/contacts", times=1, action=busy)
+seen["unavailable"] = refused(lambda: client.records.list("contact", top=1))
 
 control("setServiceProtection", enabled=True, requests=0)
 seen["throttled"] = refused(lambda: client.records.list("contact", top=1))

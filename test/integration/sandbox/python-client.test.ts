@@ -71,6 +71,27 @@ describe.skipIf("reason" in environment)("Microsoft's Python client for Datavers
     });
   });
 
+  it("does bulk messages, upserts, reads and deletions in one batch", () => {
+    expect(seen).toMatchObject({
+      "bulk in a batch": [200, 204, 204, 200, 204, 204, 200],
+      "listed in a batch": ["0", "1", "2"],
+      paired: ["first", "second"],
+    });
+  });
+
+  it("builds queries, and follows their pages", () => {
+    expect(seen).toMatchObject({ built: ["second", "first", "6", "5"], "after deletion": 2 });
+  });
+
+  it("lists tables and columns, and finds one or none", () => {
+    expect(seen).toMatchObject({
+      tables: ["account", "contact"],
+      column: ["gendercode", "Picklist"],
+      memos: ["description"],
+      "no table": null,
+    });
+  });
+
   it("reads tables, typed columns through RetrieveMetadataChanges, and keys", () => {
     expect(seen).toMatchObject({
       table: ["contact", "contacts"],
@@ -86,10 +107,12 @@ describe.skipIf("reason" in environment)("Microsoft's Python client for Datavers
       unsupported: { status: 400, service_error_code: "0x80040800" },
       throttled: { status: 429, transient: true, service_error_code: "0x80072322" },
     });
+    expect(seen["unavailable"]).toMatchObject({ status: 503, transient: true, retry_after: 7 });
     expect((seen["throttled"] as { retry_after: number }).retry_after).toBeGreaterThanOrEqual(1);
   });
 
-  it("retries by itself when connections are reset", () => {
+  it("retries by itself when connections are reset, and when metadata is not there yet", () => {
+    expect(seen["after two 404s"]).toBe(true);
     expect(seen["after two resets"]).toBe(1);
   });
 });

@@ -114,6 +114,18 @@ describe("a batch", () => {
     expect(await count()).toBe(before);
   });
 
+  it("takes an address with spaces, as Microsoft's Python client writes it, and refuses a line without HTTP/1.1", async () => {
+    const url = "/api/data/v9.2/contacts?$select=lastname&$filter=lastname eq 'No one'&$orderby=lastname asc";
+    const part = (line: string) =>
+      `--b\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n${line}\r\n\r\n\r\n--b--\r\n`;
+    const send = (line: string) =>
+      caller.call("POST", "$batch", { headers: { "content-type": "multipart/mixed; boundary=b" }, body: part(line) });
+    const { headers, text } = await send(`GET ${url} HTTP/1.1`);
+    const [found] = readBatch(headers.get("content-type") ?? "", text);
+    expect(found).toMatchObject({ status: 200, json: { value: [] } });
+    expect((await send(`GET ${url}`)).status).toBe(400);
+  });
+
   it("counts as one request, and its operations as execution time", async () => {
     await sandbox.control.setServiceProtection({ requestCostMilliseconds: 1, rowCostMilliseconds: 2 });
     const { headers } = await batch(Array.from({ length: 50 }, () => create({ lastname: "Cost" })));
