@@ -1,9 +1,8 @@
-import type { CampaignResourceMetadata } from "../campaign/interface.ts";
-import type { TableMetadata, TrackedPage } from "../dataverse/interface.ts";
-import { columnsOf, type Misfit, type Plan, planMapping } from "../flows/ingress/plan.ts";
+import type { TrackedPage } from "../dataverse/interface.ts";
+import { columnsOf, type Plan, planMapping } from "../flows/ingress/plan.ts";
 import { compareUse, type Difference } from "../flows/ingress/schema-comparison.ts";
-import { type SchemaUse, schemaUse } from "../flows/ingress/schema-use.ts";
-import { ServiceError } from "../http/service-error.ts";
+import { type SchemaUse, schemaUse, usedFields } from "../flows/ingress/schema-use.ts";
+import { ServiceError, type ServiceErrorCode } from "../http/service-error.ts";
 import type { Doubt, Incoming, SchemaChecks } from "../queue/interface.ts";
 import type { EngineContext, MappingState } from "./context.ts";
 import { fatalOf } from "./fatal.ts";
@@ -13,11 +12,6 @@ import * as transitions from "./transitions.ts";
 
 /** Whether what was read under the plan at hand still counts. */
 type Finding = "Same" | "Changed";
-
-interface Metadata {
-  readonly table: TableMetadata;
-  readonly resource: CampaignResourceMetadata;
-}
 
 interface Misfits {
   readonly reason: string;
@@ -47,7 +41,6 @@ export class PublishGuard {
 
   /** How long until it is time for a check, if nobody asks before. */
   get dueInMs(): number {
-    if (this.#state.checkpoint.pause !== undefined) return Number.POSITIVE_INFINITY;
     return Math.max(0, this.#dueAt - this.#context.clock.now());
   }
 
@@ -75,6 +68,7 @@ export class PublishGuard {
     } catch (error) {
       // What is running goes on while one of the systems is away.
       const isAway = error instanceof ServiceError && error.scope === "Service" && fatalOf(error) === undefined;
+      if (this.#state.plan === undefined) this.#dueAt = clock.now();
       if (this.#state.plan === undefined || !isAway || signal.aborted) throw error;
       this.#context.logger.warn("schema.not-checked", { mapping: this.#state.mapping.table, error });
     }
@@ -103,45 +97,53 @@ export class PublishGuard {
     const checks = begunCheck(earlier, Math.floor(now() / 1000));
     state.checkpoint = { ...state.checkpoint, checks };
     state.trust.advance(checks);
-    const metadata = await this.#metadata(signal);
-    if ("reason" in metadata) return this.#stop(checks, metadata);
-    const { table, resource } = metadata;
-    const planned = planMapping(state.mapping, table, resource, this.#context.mappings);
-    const use = schemaUse(state.mapping, table, resource);
+    const { dataverse, campaign } = this.#context;
+    const { mapping } = state;
+    // Neither goes unseen because of the other.
+    const [table, resource] = await Promise.all([
+      seen(dataverse.tableMetadata(mapping.table, columnsOf(mapping), signal)),
+      seen(campaign.resourceMetadata(mapping.resource, signal)),
+    ]);
     // Written by this same function.
     const known = checks.use === undefined ? undefined : (JSON.parse(checks.use) as SchemaUse);
-    const differences = known === undefined ? [] : compareUse(state.mapping, known, use);
-    const isPlanned = "mapping" in planned;
-    const isMeant = transitions.isReplayAsked(state.checkpoint, state.mapping);
-    const stops = isMeant ? [] : differences.filter(({ means }) => means === "Stop");
-    if (!isPlanned || stops.length > 0) return this.#stop(checks, misfitsOf(stops, isPlanned ? [] : planned));
+    const differencesOf = (use: SchemaUse) => (known === undefined ? [] : compareUse(mapping, known, use));
+    if (!("columns" in table) || !("fields" in resource)) {
+      const fields = "fields" in resource ? usedFields(mapping, resource) : known?.fields;
+      const changes = known === undefined || fields === undefined ? [] : differencesOf({ ...known, fields });
+      const gone = [table, resource].filter((one) => "reason" in one);
+      const misfits = misfitsOf(changes, gone);
+      if (misfits !== undefined) return this.#stop(checks, { ...misfits, doubt: worst([...gone, ...changes]) });
+      const away = [table, resource].find((one) => "error" in one);
+      throw away?.error;
+    }
+    const planned = planMapping(mapping, table, resource, this.#context.mappings);
+    const use = schemaUse(mapping, table, resource);
+    const differences = differencesOf(use);
+    const isMeant = transitions.isReplayAsked(state.checkpoint, mapping);
+    const misfits = misfitsOf(isMeant ? [] : differences, "mapping" in planned ? [] : planned);
+    const doubt = worst(differences);
+    if (misfits !== undefined) return this.#stop(checks, { ...misfits, doubt });
+    if (!("mapping" in planned)) throw new Error("a mapping that is not planned has misfits");
     const checked = goodCheck(checks, earlier?.epoch ?? 0, JSON.stringify(use));
     if (differences.length === 0 && checks.drift === undefined) return this.#goOn(checked, planned);
+    // A person has to say yes first; then everything is read again.
+    if (state.checkpoint.pause !== undefined) return this.#doubt(checks, doubt);
     return this.#readAgain(checked, differences, planned);
   }
 
-  async #metadata(signal: AbortSignal): Promise<Metadata | Misfits> {
-    const { dataverse, campaign } = this.#context;
-    const { mapping } = this.#state;
-    try {
-      const table = await dataverse.tableMetadata(mapping.table, columnsOf(mapping), signal);
-      return { table, resource: await campaign.resourceMetadata(mapping.resource, signal) };
-    } catch (error) {
-      if (error instanceof ServiceError && error.code in lostWith) {
-        // The codes of the table below are all that pass.
-        return { reason: error.code, message: error.message, doubt: lostWith[error.code as keyof typeof lostWith] };
-      }
-      throw error;
-    }
+  async #stop(checks: SchemaChecks, { reason, message, doubt }: Misfits): Promise<Finding> {
+    const { clock, settings } = this.#context;
+    this.#dueAt = clock.now() + settings.lookAgainMs;
+    this.#state.trust.end();
+    this.#block(reason, checks.use === undefined ? message : `${message}. ${remedy}`);
+    return this.#doubt(checks, doubt);
   }
 
-  async #stop(checks: SchemaChecks, { reason, message, doubt }: Misfits): Promise<Finding> {
-    const { clock, queue, settings } = this.#context;
+  /** Keeps that everything is to be read again, and which hashes are not to be believed then. */
+  async #doubt(checks: SchemaChecks, doubt: Doubt): Promise<Finding> {
+    const { queue } = this.#context;
     const state = this.#state;
-    this.#dueAt = clock.now() + settings.lookAgainMs;
-    state.trust.end();
     const { use, drift } = checks;
-    this.#block(reason, use === undefined ? message : `${message}. ${remedy}`);
     // What never fitted was never written by: there is nothing to doubt.
     if (use === undefined || (drift !== undefined && worseDoubt(drift, doubt) === drift)) return "Changed";
     const next = { ...state.checkpoint, checks: drifted(checks, doubt) };
@@ -165,7 +167,7 @@ export class PublishGuard {
     // No turn begins, and none that is under way leaves a hash, until the generation is on disk.
     state.plan = undefined;
     state.trust.end();
-    const doubt = differences.reduce<Doubt>((most, difference) => worseDoubt(most, difference.doubt), "None");
+    const doubt = worst(differences);
     const next = { ...transitions.readAgain(state.checkpoint), checks: resumedChecks(checks, doubt) };
     await queue.beginGeneration(next);
     state.checkpoint = next;
@@ -212,21 +214,39 @@ export class PublishGuard {
   }
 }
 
-/** A table's rows change with it; with a resource, what was written to it may be gone. */
-const lostWith = { TableMissing: "None", ResourceMissing: "All" } as const satisfies Record<string, Doubt>;
+/** What is gone as a whole. A table's rows change with it; of a resource, what was written to it may be lost. */
+const lostWith: Readonly<Partial<Record<ServiceErrorCode, Doubt>>> = { TableMissing: "None", ResourceMissing: "All" };
+
+/** What a system says of a table or resource, that it has none, or why it does not say. */
+async function seen<T>(metadata: Promise<T>): Promise<T | Misfits | { readonly error: unknown }> {
+  try {
+    return await metadata;
+  } catch (error) {
+    const doubt = error instanceof ServiceError ? lostWith[error.code] : undefined;
+    if (!(error instanceof ServiceError) || doubt === undefined) return { error };
+    return { reason: error.code, message: error.message, doubt };
+  }
+}
+
+function worst(doubtful: readonly { readonly doubt: Doubt }[]): Doubt {
+  return doubtful.reduce<Doubt>((most, { doubt }) => worseDoubt(most, doubt), "None");
+}
 
 const remedy =
   "The mapping goes on by itself when this is put back. If it is meant, change the mapping, or give it a new value of replay, and restart the workflow";
 
-/** What stops a mapping that fitted says how it was; the rest does not fit, whatever was before. */
-function misfitsOf(stops: readonly Difference[], misfits: readonly Misfit[]): Misfits {
+/** What stops a mapping that fitted says how it was; the rest does not fit, whatever was before. undefined: all fits. */
+function misfitsOf(
+  differences: readonly Difference[],
+  misfits: readonly { readonly reason: string; readonly message: string }[],
+): Omit<Misfits, "doubt"> | undefined {
+  const stops = differences.filter(({ means }) => means === "Stop");
   const others = misfits.filter(({ reason }) => stops.every((stop) => stop.reason !== reason));
   const all = [...stops, ...others];
-  return {
-    reason: all[0]?.reason ?? "MappingInvalid",
-    message: all.map(({ message }) => message).join("; "),
-    doubt: stops.reduce<Doubt>((most, { doubt }) => worseDoubt(most, doubt), "None"),
-  };
+  const [first] = all;
+  return first === undefined
+    ? undefined
+    : { reason: first.reason, message: all.map(({ message }) => message).join("; ") };
 }
 
 /** No row has a column that is asked for, or a value is not what the column's type promises. */

@@ -63,9 +63,8 @@ export class Reader {
   async #step(signal: AbortSignal): Promise<number> {
     const { clock, settings } = this.#context;
     const state = this.#state;
-    if (state.checkpoint.pause !== undefined) return settings.lookAgainMs;
     const plan = await this.#guard.plan(signal);
-    if (plan === undefined) return settings.lookAgainMs;
+    if (plan === undefined || state.checkpoint.pause !== undefined) return settings.lookAgainMs;
     const replay = transitions.replay(state.checkpoint, state.mapping);
     if (replay !== undefined) await this.#save(replay);
     const { delta, snapshot, listing } = state.checkpoint;

@@ -25,17 +25,21 @@ export function schemaUse(
     const column = table.columns.get(name);
     return column === undefined ? [] : [[name, usedColumn(mapping, column)] as const];
   });
+  return {
+    table: { entitySet, primaryId, ...(metadataId === undefined ? {} : { metadataId }) },
+    columns: Object.fromEntries(columns),
+    fields: usedFields(mapping, resource),
+  };
+}
+
+export function usedFields(mapping: IngressMapping, resource: CampaignResourceMetadata): SchemaUse["fields"] {
   const fields = fieldsOf(mapping).flatMap((name) => {
     const field = resource.fields.get(name);
     if (field === undefined) return [];
     const { name: _, ...used } = field;
     return [[name, used] as const];
   });
-  return {
-    table: { entitySet, primaryId, ...(metadataId === undefined ? {} : { metadataId }) },
-    columns: Object.fromEntries(columns),
-    fields: Object.fromEntries(fields),
-  };
+  return Object.fromEntries(fields);
 }
 
 /** Options count only where the mapping reads or names labels; how a date is shown does not count at all. */
