@@ -7,7 +7,7 @@ import type { ControlRow, SandboxControl } from "../../src/sandbox/control/inter
 import type { Chronicle } from "./chronicle.ts";
 import { expectedFields, isRefused, isSame, keyOf, passes, type Values } from "./expected.ts";
 import type { People } from "./people.ts";
-import { contacts, tableOf } from "./workflow.ts";
+import { accounts, contacts, tableOf } from "./workflow.ts";
 
 interface Snapshot {
   readonly values: Values;
@@ -40,10 +40,11 @@ export class Aftermath {
 
   /** Changes rows, and predicts what becomes of every record. */
   async change(): Promise<void> {
+    const touched = new Set<string>();
     for (const mapping of this.#mappings) {
       const before = await this.#snapshots(mapping);
-      const touched = new Set<string>();
-      const rows = await this.#rowsOfTheirOwn(mapping);
+      const isChanged = mapping.table === contacts.table || mapping.table === accounts.table;
+      const rows = isChanged ? await this.#rowsOfTheirOwn(mapping) : [];
       for (const [n, row] of rows.entries()) {
         const key = keyOf(mapping, row) ?? "";
         touched.add(key);
@@ -51,7 +52,9 @@ export class Aftermath {
         this.#predict(mapping, key, row, after, before.get(key));
       }
       for (const [key, untouched] of before) {
-        if (!touched.has(key)) this.#note(mapping, key, untouched.values, untouched);
+        // An order follows its buyer.
+        const { buyer } = untouched.values;
+        if (!touched.has(key) && !touched.has(String(buyer))) this.#note(mapping, key, untouched.values, untouched);
       }
     }
   }

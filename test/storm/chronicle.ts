@@ -2,12 +2,12 @@
 import type { IngressMapping } from "../../src/api/integration-workflow.ts";
 import type { Column } from "../../src/sandbox/dataverse/schema.ts";
 import type { Labels, RowState } from "./expected.ts";
-import { type MappedTable, tableOf } from "./workflow.ts";
+import { type MappedTable, perTable, tableOf } from "./workflow.ts";
 
 export class Chronicle {
   readonly #rows = new Map<number, RowState>();
   readonly #versions = new Map<string, RowState[]>();
-  readonly #mappings: Readonly<Record<MappedTable, IngressMapping[]>> = { contact: [], account: [] };
+  readonly #mappings: Readonly<Record<MappedTable, IngressMapping[]>> = perTable(() => []);
   readonly #labels: Labels[] = [];
   #stamp = 0;
 

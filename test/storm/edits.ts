@@ -95,7 +95,7 @@ const accountEdits: Readonly<Record<string, Edit>> = {
 
 /** One edit of one mapping. @returns what was edited, and the mappings as they are then */
 export function editOne(mappings: readonly IngressMapping[], chance: Chance): [string, readonly IngressMapping[]] {
-  const mapped = chance.oneOf(mappings);
+  const mapped = chance.oneOf(mappings.filter(({ table }) => table === contacts.table || table === accounts.table));
   const edits = Object.entries(mapped.table === contacts.table ? contactEdits : accountEdits);
   const [name, edit] = chance.oneOf(edits);
   return [name, mappings.map((mapping) => (mapping === mapped ? edit(mapping, chance) : mapping))];

@@ -91,3 +91,9 @@ export function isRefused(mapping: IngressMapping, row: RowState, labels: Labels
 export function isSame(expected: unknown, found: unknown): boolean {
   return (expected ?? "") === (found ?? "");
 }
+
+/** The row that a link's column points at, if its table is the one that fills the link's resource. */
+export function linkTarget({ column }: Mapped, { cells }: RowState, target: IngressMapping | undefined): string | null {
+  const cell = cells[column] ?? null;
+  return typeof cell === "object" && cell !== null && cell.table === target?.table ? cell.id : null;
+}

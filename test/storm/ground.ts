@@ -13,7 +13,7 @@ import { type RunningSandbox, startSandbox } from "../../src/sandbox/sandbox.ts"
 import { silentLogger } from "../../src/telemetry/log.ts";
 import type { WorkerOptions } from "../../src/worker/process/run.ts";
 import { noVolumes, SmallVolume } from "../unit/worker/queue/small-volume.ts";
-import { accountKey, companyResource } from "./workflow.ts";
+import { accountKey, customResources, customTables } from "./workflow.ts";
 
 /**
  * Short figures, so that much happens in little time. Always: a call's time, and the longest that the storm holds a
@@ -23,7 +23,7 @@ const callTimeoutSeconds = 2.5;
 export const longestHoldMs = 2500;
 export const leaseMs = 6000;
 const settings: WorkerOptions["settings"] = {
-  pollIntervalMs: 150,
+  pollIntervalMs: 400,
   pageSize: 20,
   highWaterRecords: 60,
   lowWaterRecords: 30,
@@ -65,7 +65,8 @@ export class Ground {
   static async make(contacts: number, seed: number): Promise<Ground> {
     const sandbox = await startSandbox({ contacts, seed }, silentLogger);
     const { control } = sandbox;
-    await control.addResource({ resource: companyResource });
+    for (const resource of customResources) await control.addResource({ resource });
+    for (const table of customTables) await control.addTable({ table });
     await control.setColumn({ table: "account", column: { name: accountKey, label: "Number", type: "String" } });
     // The sandbox makes a few for many contacts.
     const more = Array.from({ length: Math.ceil(contacts / 4) }, () => ({ cells: { name: "More", statecode: 0 } }));

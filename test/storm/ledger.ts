@@ -2,7 +2,8 @@
 import type { IngressMapping } from "../../src/api/integration-workflow.ts";
 import type { ControlRow, SandboxControl } from "../../src/sandbox/control/interface.ts";
 import type { Chronicle } from "./chronicle.ts";
-import { expectedFields, isRefused, isSame, keyOf, passes, type Values } from "./expected.ts";
+import { expectedFields, isSame, keyOf, passes, type Values } from "./expected.ts";
+import { Family } from "./family.ts";
 import { tableOf } from "./workflow.ts";
 
 /** What people did in Campaign, and what the workflow cannot know. By key. */
@@ -37,8 +38,9 @@ export async function compare(
 ): Promise<Comparison> {
   const differences: string[] = [];
   const deadIds = new Set<string>();
+  const family = await Family.of(control, mappings, chronicle);
   for (const mapping of mappings) {
-    const judge = new MappingJudge(mapping, deeds, chronicle, sharpness);
+    const judge = new MappingJudge(mapping, deeds, chronicle, family, sharpness);
     const { table, resource } = mapping;
     const records = await recordsByKey(control, mapping);
     const { wanted, refused, mayStay } = await judge.rows(control);
@@ -78,12 +80,14 @@ class MappingJudge {
   readonly #mapping: IngressMapping;
   readonly #deeds: Deeds;
   readonly #chronicle: Chronicle;
+  readonly #family: Family;
   readonly #sharpness: Sharpness;
 
-  constructor(mapping: IngressMapping, deeds: Deeds, chronicle: Chronicle, sharpness: Sharpness) {
+  constructor(mapping: IngressMapping, deeds: Deeds, chronicle: Chronicle, family: Family, sharpness: Sharpness) {
     this.#mapping = mapping;
     this.#deeds = deeds;
     this.#chronicle = chronicle;
+    this.#family = family;
     this.#sharpness = sharpness;
   }
 
@@ -98,7 +102,7 @@ class MappingJudge {
       const key = keyOf(mapping, row);
       if (!passes(mapping, row)) {
         if (!mapping.filter?.deleteUnmatched) for (const had of this.#keysOf(row.id)) mayStay.add(had);
-      } else if (isRefused(mapping, row, this.#chronicle.labels)) refused.push({ id: row.id, key });
+      } else if (!this.#family.canBe(mapping, row)) refused.push({ id: row.id, key });
       else if (key !== null && row.version > (wanted.get(key)?.version ?? 0)) wanted.set(key, row);
     }
     return { wanted, refused, mayStay };
@@ -109,6 +113,7 @@ class MappingJudge {
     const expected = expectedFields(this.#mapping, row, this.#chronicle.labels);
     const differs = (field: string, wanted: unknown) =>
       `${table} ${key}: ${field} is ${JSON.stringify(record[field])}, not ${JSON.stringify(wanted)}`;
+    const links = fields.filter(({ link }) => link !== undefined);
     const plain = fields.filter(({ link }) => link === undefined);
     return [
       ...plain.flatMap(({ field, applyUpdates }) => {
@@ -116,6 +121,14 @@ class MappingJudge {
           isSame(expected[field], record[field]) ||
           (this.#sharpness === "AfterStorm" && this.#mayBe(key, row, field, applyUpdates, record[field]));
         return isRight ? [] : [differs(field, expected[field])];
+      }),
+      ...links.flatMap((field) => {
+        const target = this.#family.target(field, row);
+        const found = record[field.field];
+        // What leads to a record that is gone is no link.
+        const isNone = (found ?? "") === "" || String(found).startsWith("#");
+        const mayLack = this.#sharpness === "AfterStorm" && target !== null && this.#deeds.removed.has(target);
+        return found === target || (isNone && (target === null || mayLack)) ? [] : [differs(field.field, target)];
       }),
       ...constants.flatMap(({ field }) => {
         const used = this.#constants(field);

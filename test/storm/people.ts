@@ -1,15 +1,12 @@
 /** What people do in both systems, and what the judge must know of it. */
 import type { IngressMapping } from "../../src/api/integration-workflow.ts";
 import type { SandboxControl } from "../../src/sandbox/control/interface.ts";
-import type { CellValue } from "../../src/sandbox/dataverse/schema.ts";
-import { guidOf } from "../../src/sandbox/random.ts";
 import type { Chance } from "./chance.ts";
 import type { Chronicle } from "./chronicle.ts";
 import { keyOf, passes, type RowState } from "./expected.ts";
 import type { Deeds } from "./ledger.ts";
-import { accountKey, accounts, contacts, type MappedTable, stampColumns } from "./workflow.ts";
-
-type Cells = Record<string, CellValue>;
+import { type Cells, Rows, to } from "./rows.ts";
+import { accountKey, accounts, contacts, type MappedTable, orders, perTable, shops, stampColumns } from "./workflow.ts";
 
 /** Of the keys of one table: which went out of sight, and whether the workflow follows. */
 interface Sight {
@@ -24,25 +21,30 @@ interface Sight {
 export class People {
   readonly deeds: Deeds = { removed: new Set(), edited: new Map(), orphans: new Set() };
   readonly #control: SandboxControl;
-  readonly #seed: number;
+  readonly #rows: Rows;
   readonly #chance: Chance;
   readonly #chronicle: Chronicle;
-  readonly #deleted: Record<MappedTable, string[]> = { contact: [], account: [] };
+  readonly #deleted = perTable((): string[] => []);
   readonly #refused = new Set<string>();
-  readonly #sights: Record<MappedTable, Sight> = { contact: newSight(), account: newSight() };
-  readonly #mappings: Record<MappedTable, IngressMapping> = { contact: contacts, account: accounts };
-  #guid = 0;
-  #number = 0;
+  readonly #sights: Record<MappedTable, Sight> = perTable(newSight);
+  readonly #mappings: Record<MappedTable, IngressMapping> = {
+    contact: contacts,
+    account: accounts,
+    new_shop: shops,
+    new_order: orders,
+  };
 
   constructor(control: SandboxControl, seed: number, chance: Chance, chronicle: Chronicle) {
     this.#control = control;
-    this.#seed = seed;
+    this.#rows = new Rows(control, seed, chance, chronicle);
     this.#chance = chance;
     this.#chronicle = chronicle;
   }
 
   /** Stamps what was there before the storm. */
   async begin(): Promise<void> {
+    await this.add("new_shop", 6);
+    await this.add("new_order", 12);
     for (const table of ["contact", "account"] as const) {
       const rows: { id: string; cells: Cells }[] = [];
       for await (const { id } of this.#control.rows({ table })) {
@@ -76,14 +78,11 @@ export class People {
 
   async change(table: MappedTable, count: number): Promise<void> {
     const ids = await this.some(table, count);
-    await this.#update(
-      table,
-      ids.map((id) => ({ id, cells: this.#cells(table) })),
-    );
+    for (const id of ids) await this.#update(table, [{ id, cells: await this.#rows.cells(table) }]);
   }
 
   async add(table: MappedTable, count: number): Promise<void> {
-    for (let n = 0; n < count; n++) await this.#insert(table, this.#newId());
+    for (let n = 0; n < count; n++) await this.#insert(table, this.#rows.newId());
   }
 
   async remove(table: MappedTable, count: number): Promise<void> {
@@ -95,7 +94,7 @@ export class People {
     const [id, other] = await this.some("account", 2);
     if (id === undefined || other === undefined) return;
     const dice = this.#chance.random();
-    const number = dice < 0.4 ? this.#newNumber() : dice < 0.9 ? await this.#numberOf(other) : null;
+    const number = dice < 0.4 ? this.#rows.newNumber() : dice < 0.9 ? await this.#numberOf(other) : null;
     await this.#setNumbers([[id, number]]);
   }
 
@@ -133,18 +132,28 @@ export class People {
     if (this.#chance.random() < 0.5) await this.change("contact", 40);
   }
 
-  /** An account becomes inactive, or active again. */
-  async toggleState(): Promise<void> {
-    const [id = ""] = await this.some("account", 1);
-    const statecode = (await this.#row("account", id))?.cells["statecode"] === 0 ? 1 : 0;
-    await this.#update("account", [{ id, cells: { ...this.#cells("account"), statecode, statuscode: statecode + 1 } }]);
+  /** A row becomes inactive, or active again. */
+  async toggleState(table: MappedTable): Promise<void> {
+    const [id = ""] = await this.some(table, 1);
+    const statecode = (await this.#row(table, id))?.cells["statecode"] === 0 ? 1 : 0;
+    const cells = await this.#rows.cells(table);
+    await this.#update(table, [{ id, cells: { ...cells, statecode, statuscode: statecode + 1 } }]);
+  }
+
+  /** An order and its shop, the order first; now and then the shop comes only later. */
+  async addFamily(later: (work: () => Promise<void>) => void): Promise<void> {
+    const shop = this.#rows.newId();
+    const makeShop = () => this.#insert("new_shop", shop);
+    for (let n = 0; n < 2; n++) await this.#insert("new_order", this.#rows.newId(), { new_shopid: to(shops, shop) });
+    if (this.#chance.random() < 0.5) await makeShop();
+    else later(makeShop);
   }
 
   async refuse(most: number, cells: Readonly<Record<string, number>>): Promise<void> {
     if (this.#refused.size >= most) return;
     const [id = ""] = await this.some("contact", 1);
     this.#refused.add(id);
-    await this.#update("contact", [{ id, cells: { ...this.#cells("contact"), ...cells } }]);
+    await this.#update("contact", [{ id, cells: { ...(await this.#rows.cells("contact")), ...cells } }]);
   }
 
   async removeByHand(most: number): Promise<void> {
@@ -166,7 +175,7 @@ export class People {
   async makeByHand(): Promise<void> {
     const { duplicateKey } = await this.#control.setCampaignBehaviour({});
     if (duplicateKey === "accept") return;
-    const id = this.#newId();
+    const id = this.#rows.newId();
     this.deeds.orphans.add(id); // If its row goes before the workflow has ever seen it, the record stays.
     await this.#control.insertRecords({ resource: "profile", records: [{ externalId: id, lastName: "Made by hand" }] });
     await this.#insert("contact", id);
@@ -192,12 +201,8 @@ export class People {
   }
 
   /** So many rows by chance. */
-  async some(table: MappedTable, count: number): Promise<string[]> {
-    const all: string[] = [];
-    for await (const { id } of this.#control.rows({ table })) all.push(id);
-    const chosen = new Set<string>();
-    while (chosen.size < Math.min(count, all.length)) chosen.add(this.#chance.oneOf(all));
-    return [...chosen];
+  some(table: MappedTable, count: number): Promise<string[]> {
+    return this.#rows.some(table, count);
   }
 
   async delete(table: MappedTable, ids: readonly string[]): Promise<void> {
@@ -218,8 +223,9 @@ export class People {
     }
   }
 
-  async #insert(table: MappedTable, id: string): Promise<void> {
-    await this.#control.insertRows({ table, rows: [{ id, cells: await this.#newCells(table) }] });
+  async #insert(table: MappedTable, id: string, more: Cells = {}): Promise<void> {
+    const cells = { ...(await this.#rows.newCells(table)), ...more };
+    await this.#control.insertRows({ table, rows: [{ id, cells }] });
     const row = await this.#row(table, id);
     if (row !== undefined) this.#chronicle.noteRow(row.cells[stampColumns[table]], row);
   }
@@ -254,41 +260,8 @@ export class People {
       // A row that loses its key is refused, and the record of the key that was written last stays.
       const had = number === null ? this.#chronicle.versions(id) : [];
       for (const version of had) this.deeds.orphans.add(keyOf(accounts, version) ?? "");
-      await this.#update("account", [{ id, cells: { ...this.#cells("account"), [accountKey]: number } }]);
+      await this.#update("account", [{ id, cells: { ...(await this.#rows.cells("account")), [accountKey]: number } }]);
     }
-  }
-
-  #newNumber(): string {
-    return `Number ${++this.#number}`;
-  }
-
-  #newId(): string {
-    return guidOf(this.#seed ^ 0x5707, ++this.#guid);
-  }
-
-  #cells(table: MappedTable): Cells {
-    const cells: Cells = { [stampColumns[table]]: this.#chronicle.nextStamp() };
-    const maybe = (share: number, column: string, value: () => CellValue) => {
-      if (this.#chance.random() < share) cells[column] = value();
-    };
-    if (table === "account") {
-      maybe(0.3, "address1_city", () => `City ${this.#chance.count(9)}`);
-      maybe(0.2, "industrycode", () => this.#chance.oneOf([1, 2, 3, null]));
-      return cells;
-    }
-    maybe(0.3, "familystatuscode", () => this.#chance.oneOf([1, 2, null]));
-    maybe(0.2, "emailaddress1", () => this.#chance.oneOf([null, `a${this.#chance.count(1000)}@example.com`]));
-    maybe(0.3, "jobtitle", () => this.#chance.oneOf([null, `Job ${this.#chance.count(20)}`]));
-    maybe(0.2, "preferredcontactmethodcode", () => this.#chance.oneOf([1, 2, 3, 4, 5]));
-    maybe(0.2, "numberofchildren", () => this.#chance.oneOf([0, 1, 2, 3, 4, 5, null]));
-    return cells;
-  }
-
-  async #newCells(table: MappedTable): Promise<Cells> {
-    const cells = this.#cells(table);
-    if (table === "contact") return { ...cells, firstname: `First ${this.#chance.count(100)}` };
-    const [other = ""] = this.#chance.random() < 0.3 ? await this.some("account", 1) : [];
-    return { ...cells, statecode: 0, statuscode: 1, [accountKey]: (await this.#numberOf(other)) ?? this.#newNumber() };
   }
 }
 

@@ -15,7 +15,7 @@ import { People } from "./people.ts";
 import { Rest } from "./rest.ts";
 import { SchemaChanges, unstampedFields } from "./schema-changes.ts";
 import { happen } from "./weather.ts";
-import { accounts, contacts, tableOf } from "./workflow.ts";
+import { accounts, contacts, mappedTables, orders, shops, tableOf } from "./workflow.ts";
 import { faultyWrites } from "./writes.ts";
 
 export interface StormOptions {
@@ -72,7 +72,7 @@ export class Storm {
   readonly #later: Promise<unknown>[] = [];
   readonly #diary: string[] = [];
   readonly #faults: string[] = [];
-  #mappings: readonly IngressMapping[] = [contacts, accounts];
+  #mappings: readonly IngressMapping[] = [contacts, accounts, shops, orders];
   #worker: WorkerProcess;
   #replays = 0;
   #isFull = false;
@@ -175,10 +175,10 @@ export class Storm {
     for (const gate of ["dataverse", "campaign"] as const) await control.setGate({ side: gate, state: "open" });
     await this.people.missWhatIsRemoved();
     await this.#rest("AfterStorm", async () => []);
-    for (const { table, resource } of [contacts, accounts]) {
+    for (const mapping of [contacts, accounts, shops, orders]) {
+      const { table, resource } = mapping;
       const unstamped = new Set([...unstampedFields, ...(table === contacts.table ? churnedFields : [])]);
-      const of = table === contacts.table ? "contact" : "account";
-      this.#faults.push(...(await faultyWrites(control, of, resource, this.chronicle, unstamped)));
+      this.#faults.push(...(await faultyWrites(control, tableOf(mapping), resource, this.chronicle, unstamped)));
     }
     await this.#stopAndCheckDead("AfterStorm");
     if (this.#faults.length > 0) return;
@@ -261,7 +261,7 @@ export class Storm {
   }
 
   #tellWhatIsFollowed(): void {
-    for (const table of ["contact", "account"] as const) {
+    for (const table of mappedTables) {
       const mapping = this.#mappings.find((one) => tableOf(one) === table);
       const isThere = mapping !== undefined && !(table === "account" && this.#isAccountLoading);
       this.people.follow(table, { left: isThere, gone: isThere && mapping.applyDeletes });

@@ -2,7 +2,7 @@
 import type { FaultAction, GateState, Side } from "../../src/sandbox/faults.ts";
 import { leaseMs, longestHoldMs } from "./ground.ts";
 import type { Storm } from "./storm.ts";
-import { refusedFamilyStatus } from "./workflow.ts";
+import { mappedTables, refusedFamilyStatus } from "./workflow.ts";
 
 interface Happening {
   readonly name: string;
@@ -14,7 +14,8 @@ interface Happening {
 const mostRefused = 5;
 const mostRemoved = 8;
 
-const tables = ["contact", "account"] as const;
+/** Most rows are contacts and accounts. */
+const tables = ["contact", "contact", "account", "account", ...mappedTables] as const;
 
 const happenings: readonly Happening[] = [
   {
@@ -42,7 +43,11 @@ const happenings: readonly Happening[] = [
   { name: "two accounts change numbers", weight: 2, happen: (storm) => storm.people.swapNumbers() },
   { name: "an account takes over the number of one that goes", weight: 4, happen: (storm) => storm.people.merge() },
   { name: "an insert takes two slow calls", weight: 1, happen: twoSlowCalls },
-  { name: "an account changes its state", weight: 5, happen: (storm) => storm.people.toggleState() },
+  { name: "an account changes its state", weight: 4, happen: (storm) => storm.people.toggleState("account") },
+  { name: "a shop changes its state", weight: 2, happen: (storm) => storm.people.toggleState("new_shop") },
+  { name: "shops are deleted", weight: 2, happen: (storm) => storm.people.remove("new_shop", 1) },
+  { name: "a shop comes back", weight: 2, happen: (storm) => storm.people.bringBack("new_shop") },
+  { name: "orders come, then their shop", weight: 3, happen: comeBeforeTheirShop },
   {
     name: "a row becomes refusable",
     weight: 1,
@@ -59,7 +64,8 @@ const happenings: readonly Happening[] = [
     happen: (storm) => storm.control.expireAccessTokens({ side: side(storm) }),
   },
   { name: "access tokens live shortly", weight: 1, happen: (storm) => forAWhile(storm, shortTokens) },
-  { name: "delta tokens expire", weight: 2, happen: ({ control }) => control.expireDeltaTokens({}) },
+  { name: "rows are deleted, and no delta tells of it", weight: 3, happen: deleteUntold },
+  { name: "delta tokens expire", weight: 1, happen: ({ control }) => control.expireDeltaTokens({}) },
   { name: "rows change after every page", weight: 2, happen: (storm) => forAWhile(storm, churn) },
   { name: "service protection bites", weight: 1, happen: (storm) => forAWhile(storm, protection) },
   { name: "Campaign throttles", weight: 1, happen: (storm) => forAWhile(storm, throttle) },
@@ -94,6 +100,17 @@ export async function happen(storm: Storm): Promise<string> {
     return name;
   }
   return "nothing";
+}
+
+/** Before anybody has read of it: only what a whole reading does not see tells. */
+async function deleteUntold({ control, people, chance }: Storm): Promise<void> {
+  const table = chance.oneOf(tables);
+  await people.remove(table, chance.count(4));
+  await control.expireDeltaTokens({ table });
+}
+
+function comeBeforeTheirShop(storm: Storm): Promise<void> {
+  return storm.people.addFamily((work) => storm.later(200 + storm.chance.random() * 1500, work));
 }
 
 function side(storm: Storm): Side {
@@ -170,13 +187,15 @@ async function churn({ control, chance }: Storm): Promise<() => Promise<unknown>
 }
 
 async function protection({ control, chance }: Storm): Promise<() => Promise<unknown>> {
+  const { enabled: _, ...before } = await control.setServiceProtection({ enabled: false });
   await control.setServiceProtection({
     enabled: true,
     windowSeconds: 2,
     requests: chance.count(8),
     concurrentRequests: chance.count(3),
   });
-  return () => control.setServiceProtection({ enabled: false });
+  // Answers go on telling what is left of the limits.
+  return () => control.setServiceProtection({ ...before, enabled: false });
 }
 
 async function throttle({ control, chance }: Storm): Promise<() => Promise<unknown>> {

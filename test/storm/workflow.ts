@@ -1,13 +1,25 @@
 /** What the storm's workflow maps at first, and the resources that it fills beside Campaign's own. */
 import type { IngressMapping } from "../../src/api/integration-workflow.ts";
 import type { Resource } from "../../src/sandbox/campaign/schema.ts";
+import type { Table } from "../../src/sandbox/dataverse/schema.ts";
 
 /** The tables that the storm maps. */
-export type MappedTable = "contact" | "account";
+export const mappedTables = ["contact", "account", "new_shop", "new_order"] as const;
+export type MappedTable = (typeof mappedTables)[number];
 
 /** The column and the field that carry a row's stamp: it grows with every change, so that a version that goes back is seen. */
-export const stampColumns: Readonly<Record<MappedTable, string>> = { contact: "lastname", account: "name" };
-export const stampFields: Readonly<Record<MappedTable, string>> = { contact: "lastName", account: "name" };
+export const stampColumns: Readonly<Record<MappedTable, string>> = {
+  contact: "lastname",
+  account: "name",
+  new_shop: "new_name",
+  new_order: "new_name",
+};
+export const stampFields: Readonly<Record<MappedTable, string>> = {
+  contact: "lastName",
+  account: "name",
+  new_shop: "name",
+  new_order: "name",
+};
 
 /** Not in every version of a mapping. */
 export const phoneField: IngressMapping["fields"][number] = {
@@ -69,7 +81,7 @@ export const accounts: IngressMapping = {
   picklistValues: "Label",
 };
 
-export const companyResource: Resource = {
+const companyResource: Resource = {
   name: "cusCompany",
   label: "Companies",
   schema: "cus:company",
@@ -83,7 +95,119 @@ export const companyResource: Resource = {
   ],
 };
 
-/** A table of the storm's mappings. */
+/** A shop may belong to another, in a ring too: an optional link to its own kind. Its city decides nothing. */
+export const shops: IngressMapping = {
+  table: "new_shop",
+  resource: "cusShop",
+  key: { column: "new_shopid", field: "crmId" },
+  fields: [
+    { column: "new_name", field: stampFields.new_shop, applyUpdates: true },
+    {
+      column: "new_parentid",
+      field: "parent",
+      applyUpdates: true,
+      link: { resource: "cusShop", key: "crmId", mandatory: false },
+    },
+  ],
+  filter: {
+    match: "All",
+    conditions: [{ column: "statecode", operator: "Equals", value: "0" }],
+    deleteUnmatched: true,
+  },
+  applyDeletes: true,
+  picklistValues: "Label",
+};
+
+/** An order is nothing without its shop, and may have a buyer. */
+export const orders: IngressMapping = {
+  table: "new_order",
+  resource: "cusOrder",
+  key: { column: "new_orderid", field: "crmId" },
+  fields: [
+    { column: "new_name", field: stampFields.new_order, applyUpdates: true },
+    {
+      column: "new_shopid",
+      field: "shop",
+      applyUpdates: true,
+      link: { resource: "cusShop", key: "crmId", mandatory: true },
+    },
+    {
+      column: "new_buyerid",
+      field: "buyer",
+      applyUpdates: true,
+      link: { resource: "profile", key: "externalId", mandatory: false },
+    },
+  ],
+  applyDeletes: true,
+  picklistValues: "Label",
+};
+
+const name = { name: "new_name", label: "Name", type: "String" } as const;
+
+export const customTables: readonly Table[] = [
+  {
+    name: shops.table,
+    entitySet: "new_shops",
+    primaryId: "new_shopid",
+    primaryName: name.name,
+    changeTracking: true,
+    keys: [],
+    columns: [name, { name: "new_parentid", label: "Parent", type: "Lookup", targets: [shops.table] }],
+  },
+  {
+    name: orders.table,
+    entitySet: "new_orders",
+    primaryId: "new_orderid",
+    primaryName: name.name,
+    changeTracking: true,
+    keys: [],
+    columns: [
+      name,
+      { name: "new_shopid", label: "Shop", type: "Lookup", targets: [shops.table] },
+      { name: "new_buyerid", label: "Buyer", type: "Lookup", targets: [contacts.table] },
+    ],
+  },
+];
+
+const keyAndName = [
+  { name: "crmId", type: "string", maxLength: 100 },
+  { name: "name", type: "string", maxLength: 200 },
+] as const;
+
+export const customResources: readonly Resource[] = [
+  companyResource,
+  {
+    name: "cusShop",
+    label: "Shops",
+    schema: "cus:shop",
+    endpoints: ["customResources"],
+    keys: ["crmId"],
+    fields: [...keyAndName, { name: "parent", type: "link", target: "cusShop" }],
+  },
+  {
+    name: "cusOrder",
+    label: "Orders",
+    schema: "cus:order",
+    endpoints: ["customResources"],
+    keys: ["crmId"],
+    fields: [
+      ...keyAndName,
+      // Not mandatory to Campaign itself, which would hide an order from everybody once its shop is deleted.
+      { name: "shop", type: "link", target: "cusShop" },
+      { name: "buyer", type: "link", target: "profile" },
+    ],
+  },
+];
+
+/** The table of one of the storm's mappings. */
 export function tableOf({ table }: IngressMapping): MappedTable {
-  return table === "account" ? "account" : "contact";
+  const mapped = mappedTables.find((one) => one === table);
+  if (mapped === undefined) throw new RangeError(`the storm maps no table ${table}`);
+  return mapped;
+}
+
+/** One of something for each table. */
+export function perTable<T>(make: (table: MappedTable) => T): Record<MappedTable, T> {
+  const [contact, account, shop, order] = mappedTables;
+  return { contact: make(contact), account: make(account), new_shop: make(shop), new_order: make(order) };
 }

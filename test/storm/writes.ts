@@ -57,27 +57,36 @@ function isVersion(
   if (!passes(mapping, row) || keyOf(mapping, row) !== key) return false;
   const allExpected = chronicle.allLabels.map((labels) => expectedFields(mapping, row, labels));
   const isMapped = (field: string) => mapping.fields.some((one) => one.field === field);
+  const linkOf = (field: string) => mapping.fields.find((one) => one.field === field && one.link !== undefined);
   const isRight = ([field, value]: readonly [string, unknown]) =>
     field === mapping.key.field
       ? value === key
-      : isMapped(field)
-        ? unstamped.has(field) || allExpected.some((expected) => isSame(expected[field], value))
-        : isConstant(mappings, field, value);
+      : linkOf(field) !== undefined
+        ? isLink(linkOf(field)?.column ?? "", row, value)
+        : isMapped(field)
+          ? unstamped.has(field) || allExpected.some((expected) => isSame(expected[field], value))
+          : isConstant(mappings, field, value);
   if (!Object.entries(values).every(isRight)) return false;
   return operation === "update" ? hasUpdates(mapping, values) : hasAll(mapping, values, allExpected[0] ?? {});
 }
 
 /** An update says all that follows updates, what is empty too. */
 function hasUpdates({ fields }: IngressMapping, values: Values): boolean {
-  return fields.every(({ field, applyUpdates, link }) => !applyUpdates || link !== undefined || field in values);
+  return fields.every(({ field, applyUpdates }) => !applyUpdates || field in values);
 }
 
 /** An insert says all that is not empty, and the constants. */
 function hasAll({ fields, constants = [] }: IngressMapping, values: Values, expected: Values): boolean {
   return (
-    fields.every(({ field }) => isSame(expected[field], undefined) || field in values) &&
+    fields.every(({ field, link }) => link !== undefined || isSame(expected[field], undefined) || field in values) &&
     constants.every(({ field }) => field in values)
   );
+}
+
+/** The key of the row that the link's column points at, which is its id in all links of the storm, or nothing yet. */
+function isLink(column: string, { cells }: RowState, value: unknown): boolean {
+  const cell = cells[column] ?? null;
+  return isSame(undefined, value) || (typeof cell === "object" && cell !== null && cell.id === value);
 }
 
 /** Constants act from the next record on, whatever mapping made the rest. */
