@@ -149,11 +149,14 @@ function filterTest(resource: Resource, name: string, query: URLSearchParams): T
     );
 }
 
-/** Case-sensitive and by prefix, in email, first name and last name, or in the one that `filterType` names. */
+/**
+ * Case-sensitive and by prefix, in email, first name and last name, or in the one field that `filterType` names: a custom
+ * one without its prefix, as `cusHobby=Dancing&filterType=Hobby` (retrieving-profiles.md).
+ */
 function textTest(query: URLSearchParams): Test {
   const type = query.get("filterType");
-  const fields = type === null ? ["email", "firstName", "lastName", "label", "name"] : [type];
-  const text = query.get("text") ?? (type === null ? null : query.get(type)) ?? "";
+  const fields = type === null ? ["email", "firstName", "lastName", "label", "name"] : [type, `cus${type}`];
+  const text = ["text", ...fields].map((name) => query.get(name)).find((value) => value !== null) ?? "";
   return (record) => fields.some((field) => String(record.values[field] ?? "").startsWith(text) && text !== "");
 }
 
