@@ -189,6 +189,7 @@ describe("what the network does", () => {
 });
 
 test("the number of a table's records is the one that Dataverse last counted; of an unknown table it is refused", async () => {
-  expect(await clients.dataverse.estimatedRecords("contact", never)).toBe(250);
+  const records = await sandbox.control.countRows({ table: "contact" });
+  expect(await clients.dataverse.estimatedRecords("contact", never)).toBe(records);
   await expect(clients.dataverse.estimatedRecords("nosuch", never)).rejects.toMatchObject({ outcome: "Refused" });
 });
