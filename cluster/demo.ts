@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Report } from "./build.ts";
 import { ClusterError } from "./errors.ts";
 import { projectFolder } from "./image.ts";
+import { beginAnewIfReplaced } from "./sandbox-world.ts";
 import type { RunStep } from "./steps.ts";
 import type { Target, TargetImage } from "./target.ts";
 import { runTool } from "./tool.ts";
@@ -38,7 +39,10 @@ export async function installDemo(demo: Demo, image: TargetImage, step: RunStep)
       throw new ClusterError("NotInstalled", `${sentence}\n${said}`, { cause });
     }
   });
-  await step("workflows and their Secrets (examples/sandbox)", () => kubectl(demo, "apply", "--filename", examples));
+  await step("workflows and their Secrets (examples/sandbox)", async (report) => {
+    await kubectl(demo, "apply", "--filename", examples);
+    await beginAnewIfReplaced((...args) => kubectl(demo, ...args), release, report);
+  });
 }
 
 /** Takes the workflows, the operator and the sandbox away; for clusters that are not ours to delete. The CRD stays. */
@@ -81,11 +85,12 @@ export async function workflowTable(demo: Demo): Promise<string> {
 /** The part of a workflow that is shown while waiting. */
 interface Workflow {
   readonly metadata: { readonly name: string; readonly namespace: string };
-  readonly spec: { readonly state?: string };
+  readonly spec: { readonly state?: string; readonly restart?: string };
   readonly status?: {
     readonly state?: string;
     readonly backlog?: number;
     readonly lastSyncTime?: string;
+    readonly handledRestart?: string;
     readonly failure?: { readonly reason?: string; readonly message?: string };
   };
 }
@@ -111,6 +116,7 @@ function describe({ metadata, status }: Workflow): string {
 
 function isSettled({ spec, status }: Workflow): boolean {
   if (spec.state !== "Running") return true;
+  if (spec.restart !== undefined && spec.restart !== status?.handledRestart) return false;
   return status?.state === "RUNNING" && status.lastSyncTime !== undefined && status.backlog === 0;
 }
 
