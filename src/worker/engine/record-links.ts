@@ -3,12 +3,6 @@ import type { Plan } from "../flows/ingress/plan.ts";
 import type { LeasedRecord, Parent, ParentQuestion, ParentStanding } from "../queue/interface.ts";
 import type { EngineContext } from "./context.ts";
 
-/** Why a record is buried whose mandatory link leads to nothing that Campaign has or will have. */
-export const parentMissing = "ParentMissing";
-
-/** Why a record is buried that cannot be deleted for the sake of others. */
-export const stillLinked = "StillLinked";
-
 type LinkAnswer =
   | {
       readonly kind: "Ready";

@@ -12,12 +12,10 @@ import type { Plan } from "../flows/ingress/plan.ts";
 import { adoptionBody, insertBody, mapRow, updateBody } from "../flows/ingress/record.ts";
 import { ServiceError } from "../http/service-error.ts";
 import type { LeasedRecord, Leave, Parent, Settlement, WrittenRecord } from "../queue/interface.ts";
+import { parentMissing, removedInCampaign, stillLinked } from "../queue/reasons.ts";
 import type { EngineContext } from "./context.ts";
 import type { HashTrust } from "./hash-trust.ts";
-import { parentMissing, RecordLinks, stillLinked } from "./record-links.ts";
-
-/** Why a record is buried that this workflow wrote and that is gone from Campaign. */
-export const removedInCampaign = "RemovedInCampaign";
+import { RecordLinks } from "./record-links.ts";
 
 /** Tries of a deletion while records that have mandatory links to the record may still go. */
 const triesWhileLinked = 12;

@@ -2,11 +2,11 @@ import { sleep } from "../../telemetry/clock.ts";
 import { ServiceError } from "../http/service-error.ts";
 import { StoreFullError } from "../queue/errors.ts";
 import type { LeasedRecord, Settlement } from "../queue/interface.ts";
+import { parentMissing, removedInCampaign, stillLinked } from "../queue/reasons.ts";
 import type { EngineContext, MappingState } from "./context.ts";
 import { fatalOf } from "./fatal.ts";
-import { parentMissing, stillLinked } from "./record-links.ts";
 import { StubbornRefusals } from "./stubborn-refusals.ts";
-import { removedInCampaign, Turn, type TurnEnd } from "./turn.ts";
+import { Turn, type TurnEnd } from "./turn.ts";
 
 const lookForDueEveryMs = 500;
 /** Refusals that are this worker's own, before any call. */

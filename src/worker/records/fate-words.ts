@@ -1,7 +1,6 @@
 /** A record's fate as a person reads it: what is so, and what to do next. Pure. */
-import { parentMissing } from "../engine/record-links.ts";
-import { removedInCampaign } from "../engine/turn.ts";
 import type { ConditionOutcome } from "../flows/ingress/filter.ts";
+import { parentMissing, removedInCampaign } from "../queue/reasons.ts";
 import type { StoredPending } from "../queue/stored-records.ts";
 import type { Fate, RecordFate } from "./answers.ts";
 import type { RecordFacts, SourceLook } from "./fate.ts";

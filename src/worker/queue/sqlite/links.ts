@@ -1,5 +1,6 @@
-import type { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import type { Parent, ParentQuestion, ParentStanding } from "../interface.ts";
+import { parentMissing, removedInCampaign, stillLinked } from "../reasons.ts";
 import { departed, sharing } from "./keys.ts";
 
 /** Values of `links.state`. */
@@ -31,9 +32,7 @@ export const unparking = unparked;
 /** Whom a parked record waits for. */
 export const awaitedParents = `SELECT parent_mapping, parent_id FROM links WHERE mapping = ? AND id = ? AND state = ${state.waiting}`;
 
-const toldAtOnce = 500;
-const parentMissing = "ParentMissing";
-const stillLinked = "StillLinked";
+const toldAtOnce = 1000;
 
 /** A table of which not everything was read yet: what is not known of it may still come. */
 const isLoading = "delta_link IS NULL OR coalesce(snapshot_purpose, 'Replay') <> 'Replay'";
@@ -73,6 +72,7 @@ export class Links {
   readonly #settled;
   readonly #clearDead;
   readonly #needed;
+  readonly #moves;
   readonly #disturb;
 
   constructor(database: DatabaseSync) {
@@ -137,11 +137,14 @@ export class Links {
     );
     this.#settled = database.prepare(`UPDATE links SET state = ${state.linked} WHERE ${one} AND state = ${state.owed}`);
     this.#needed = database.prepare(
-      `SELECT p.seq IS NOT NULL AND p.parked = 0 AS moves FROM links l
-         JOIN written w ON w.mapping = l.mapping AND w.id = l.id
-         LEFT JOIN pending p ON p.mapping = l.mapping AND p.id = l.id
+      `SELECT 1 FROM links l JOIN written w ON w.mapping = l.mapping AND w.id = l.id
        WHERE l.parent_mapping = ?1 AND l.parent_id = ?2 AND l.mandatory = 1 AND NOT (l.mapping = ?1 AND l.id = ?2)
-       ORDER BY moves DESC LIMIT 1`,
+       LIMIT 1`,
+    );
+    this.#moves = database.prepare(
+      `SELECT 1 FROM links l JOIN pending p ON p.mapping = l.mapping AND p.id = l.id AND p.parked = 0
+       WHERE l.parent_mapping = ?1 AND l.parent_id = ?2 AND l.mandatory = 1 AND NOT (l.mapping = ?1 AND l.id = ?2)
+       LIMIT 1`,
     );
     this.#disturb = database.prepare(
       `UPDATE pending SET revision = revision + 1 WHERE (mapping, id) IN
@@ -160,7 +163,7 @@ export class Links {
       const place = placeOf({ parent_mapping: mapping, parent_id: id });
       const had = before.get(place);
       if (onlyIfOwed && had === undefined) return this.#standing(question, false);
-      const standing = this.#standing(question, had === state.owed);
+      const standing = this.#standing(question, had === state.owed || had === state.former);
       const next = standing.kind !== "There" && isMandatory ? state.waiting : stateOf(standing);
       after.set(place, Math.max(next, after.get(place) ?? 0));
       if (isMandatory) mandatory.add(place);
@@ -202,8 +205,9 @@ export class Links {
    * reach them again. `ForNow`: one of them waits for its turn. If it may be deleted, nobody links to it meanwhile.
    */
   isNeeded({ mapping, id }: Parent): "No" | "ForNow" | "Yes" {
-    const row = this.#needed.get(mapping, id);
-    if (row !== undefined) return row["moves"] === 1 ? "ForNow" : "Yes";
+    if (this.#needed.get(mapping, id) !== undefined) {
+      return this.#moves.get(mapping, id) === undefined ? "Yes" : "ForNow";
+    }
     this.#disturb.run(mapping, id);
     return "No";
   }
@@ -243,10 +247,17 @@ export class Links {
     else this.#announce.run(mapping, null, news.decided);
   }
 
-  /** Tells the oldest news to some more of those whom it concerns. */
+  /** Tells the oldest news to those whom it concerns, up to so many of them. */
   proceed(now: number): void {
-    const row = this.#news.get();
-    if (row === undefined) return;
+    for (let left = toldAtOnce; left > 0; ) {
+      const row = this.#news.get();
+      if (row === undefined) return;
+      left -= 1 + this.#proceed(row, now);
+    }
+  }
+
+  /** @returns how many were told */
+  #proceed(row: Record<string, SQLOutputValue>, now: number): number {
     const { seq, mapping, id, kind, place_parent: parent, place_mapping: place, place_id: last } = row;
     const statement = id === null ? this.#childrenOfAll : this.#childrenOfOne;
     const children = statement.all(mapping ?? "", id ?? null, parent ?? "", place ?? "", last ?? "");
@@ -258,6 +269,7 @@ export class Links {
     const end = children.at(-1);
     if (end === undefined || children.length < toldAtOnce) this.#forgetNews.run(seq ?? null);
     else this.#place.run(end["parent_id"] ?? "", end["mapping"] ?? "", end["id"] ?? "", seq ?? null);
+    return children.length;
   }
 
   /** What is deleted as soon as nothing needs it is tried again. */
@@ -285,7 +297,7 @@ export class Links {
     const written = this.#written.get(mapping, id);
     const isPending = this.#pending.get(mapping, id) !== undefined;
     const reason = isPending ? undefined : this.#dead.get(mapping, id)?.["reason"];
-    const isRemoved = reason === "RemovedInCampaign";
+    const isRemoved = reason === removedInCampaign;
     if (written !== undefined && Number(written["certainty"]) < 2 && !isRemoved) {
       const targetKey = String(written["target_key"] ?? id);
       if (written["departed"] !== departed.key) return { kind: "There", targetKey, isOwed };

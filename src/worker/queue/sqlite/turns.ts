@@ -189,8 +189,8 @@ export class Turns {
         else this.#free.run(ticket.seq);
         return;
       case "Retry":
+        if (isBegun && this.#isRemoving(record)) this.#links.stays(record);
         if (isBegun) this.#restore(record, settlement.before);
-        if (isBegun && settlement.before !== undefined) this.#links.stays(record);
         this.#retry.run(now + settlement.afterMs, settlement.counts ? 1 : 0, ticket.seq);
         return;
       case "Unknown":
@@ -275,6 +275,10 @@ export class Turns {
   /** Whether a newer row took the key while this one was found to need no call. */
   #wasTaken({ mapping, id }: LeasedRecord, { left }: WrittenRecord): boolean {
     return left === false && this.#written.get(mapping, id)?.["departed"] === BigInt(departed.key);
+  }
+
+  #isRemoving({ mapping, id }: LeasedRecord): boolean {
+    return this.#written.get(mapping, id)?.["certainty"] === BigInt(certainties.indexOf("Removing"));
   }
 
   #restore(record: LeasedRecord, before: WrittenRecord | undefined): void {
