@@ -27,7 +27,17 @@ type Search = (value: string) => string;
 
 /** Without a record to prove a route on, it is tried again after this time. */
 const unprovenForMs = 60_000;
-const forEver = Number.POSITIVE_INFINITY;
+/** Keys and filters are people's to change: what was proven is proven again after this time ... */
+const provenForMs = 600_000;
+/** ... and, when it finds nothing or is refused, after this. */
+const doubtedAfterMs = 60_000;
+
+interface KnownRoute {
+  readonly route: Promise<Route>;
+  readonly learnedAt: number;
+  /** Good until the clock says so. */
+  until: number;
+}
 
 /**
  * Finds records by a mapping's key field. Which of the ways that Campaign documents works for a field depends on how the
@@ -39,8 +49,10 @@ export class KeyRoutes {
   readonly #resources: Resources;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  /** By resource and field; good until the clock says so. */
-  readonly #routes = new Map<string, { readonly route: Promise<Route>; until: number }>();
+  /** By resource and field. */
+  readonly #routes = new Map<string, KnownRoute>();
+  /** What was last told of each, for the log. */
+  readonly #told = new Map<string, string>();
   /** Resources whose records are not to be patched by key, whatever was proven. */
   readonly #notByKey = new Set<string>();
   /** Keys that two records had, whatever the documentation says. */
@@ -81,8 +93,24 @@ export class KeyRoutes {
     this.#notByKey.add(resource);
   }
 
-  /** Every record whose field is exactly this value; filters may answer loosely (`byText` finds prefixes). */
+  /**
+   * Every record whose field is exactly this value; filters may answer loosely (`byText` finds prefixes). A way that
+   * finds nothing, or is refused, may no longer be one: if it was proven some time ago, it is proven again first.
+   */
   async find(key: CampaignKey, signal: AbortSignal): Promise<readonly CampaignRecord[]> {
+    const isOld = this.#clock.now() - (this.#routes.get(routeId(key))?.learnedAt ?? 0) > doubtedAfterMs;
+    if (!isOld) return this.#find(key, signal);
+    try {
+      const found = await this.#find(key, signal);
+      if (found.length > 0) return found;
+    } catch (error) {
+      if (!(error instanceof CampaignError) || error.code !== "Refused") throw error;
+    }
+    this.forget(key);
+    return this.#find(key, signal);
+  }
+
+  async #find(key: CampaignKey, signal: AbortSignal): Promise<readonly CampaignRecord[]> {
     const url = await this.#resources.url(key.resource, signal);
     const { identification, search } = await this.#route(key, signal);
     if (search !== undefined) {
@@ -104,7 +132,8 @@ export class KeyRoutes {
     if (entry === undefined || this.#clock.now() >= entry.until) {
       const nobodys = new AbortController().signal;
       const route = this.#rest.within(nobodys, (deadline) => this.#learn(key, deadline));
-      entry = { route, until: forEver };
+      const now = this.#clock.now();
+      entry = { route, learnedAt: now, until: now + provenForMs };
       this.#routes.set(id, entry);
     }
     const known = entry;
@@ -112,7 +141,8 @@ export class KeyRoutes {
       const route = await untilAborted(known.route, signal, () =>
         abortedError("Campaign", `a way to find ${key.resource} by ${key.field}`, signal, "NotSent"),
       );
-      if (!route.proven && known.until === forEver) known.until = this.#clock.now() + unprovenForMs;
+      const isUsable = route.proven && (route.identification || route.search !== undefined);
+      if (!isUsable) known.until = Math.min(known.until, known.learnedAt + unprovenForMs);
       return route;
     } catch (error) {
       if (!signal.aborted) known.until = 0;
@@ -129,7 +159,9 @@ export class KeyRoutes {
     const identification = await this.#isIdentification(exampleKey, url, signal);
     const search = await this.#firstThatFinds(exampleKey, searches, url, identification, signal);
     const { resource, field } = key;
-    this.#logger.info("campaign.key-route", { resource, field, identification, search: search !== undefined });
+    const told = { resource, field, identification, search: search !== undefined };
+    if (this.#told.get(routeId(key)) !== JSON.stringify(told)) this.#logger.info("campaign.key-route", told);
+    this.#told.set(routeId(key), JSON.stringify(told));
     return { identification, search, proven: true };
   }
 
