@@ -55,6 +55,28 @@ describe("the worker, against 200 contacts", () => {
     expect(await control.countRecords({ resource: "profile" })).toBe(201);
   });
 
+  it("writes an address into the profile's location, and opt-outs into its deny lists, again and again", async () => {
+    const fields = [
+      { column: "address1_city", field: "location.city", applyUpdates: true },
+      { column: "address1_postalcode", field: "location.zipCode", applyUpdates: true },
+      { column: "donotbulkemail", field: "denyListEmail", applyUpdates: true },
+    ];
+    const worker = ground.start([{ ...contactMapping, fields }]);
+    await drained(worker, 200);
+    const id = await nth(3);
+    const row = await control.row({ table: "contact", id });
+    const zipCode = row?.cells["address1_postalcode"];
+    expect(await profile(id)).toMatchObject({
+      location: { city: row?.cells["address1_city"], zipCode },
+      denyListEmail: row?.cells["donotbulkemail"],
+    });
+    await control.updateRecord({ resource: "profile", key: id, values: { location: { address1: "By hand" } } });
+    const cells = { address1_city: "Paris", donotbulkemail: true };
+    await control.updateRows({ table: "contact", rows: [{ id, cells }] });
+    const location = { city: "Paris", zipCode, address1: "By hand" };
+    await poll(() => profile(id)).toMatchObject({ location, denyListEmail: true });
+  });
+
   it("writes constants and fields without updates on insert only, and such fields on replay", async () => {
     if (firstName === undefined || lastName === undefined) throw new Error("the mapping has two fields");
     const mapping = {
