@@ -95,10 +95,8 @@ function howItIsFiltered({ stored, source, mapping }: RecordFacts): string {
   if (isInsideAgain(source)) return "left the filter, and is inside it again by now";
   const conditions = source.kind === "Found" && source.row.kind === "FilteredOut" ? source.row.conditions : [];
   const failed = conditions.filter(({ holds }) => !holds).map(conditionInWords);
-  const why =
-    failed.length === 0
-      ? ""
-      : `: ${mapping.filter?.match === "Any" ? "none holds of " : "not so is "}${failed.join("; ")}`;
+  const doNotHold = mapping.filter?.match === "Any" ? "none of these holds" : "this does not hold";
+  const why = failed.length === 0 ? "" : `: ${doNotHold}: ${failed.join("; ")}`;
   const isThere = stored?.written !== undefined;
   return `outside the filter${why}${isThere ? ". This workflow wrote it to Campaign before" : ""}`;
 }

@@ -132,7 +132,7 @@ describe("one record's fate", () => {
     ];
     const fate = await fateOf(id);
     expect(fate).toMatchObject({ fate: "FilteredOut", filteredOut: { match: "All", conditions } });
-    expect(fate.summary).toBe('outside the filter: not so is jobtitle NotEquals "Spam"');
+    expect(fate.summary).toBe('outside the filter: this does not hold: jobtitle NotEquals "Spam"');
     expect(JSON.stringify(fate)).not.toContain('"spam"');
     const [, written = ""] = ids;
     await update(written, { jobtitle: "Spam" });

@@ -173,7 +173,7 @@ describe("a record", () => {
       "outside the filter",
       { source: row(7n, outside) },
       "FilteredOut",
-      'outside the filter: not so is statecode Equals "0"',
+      'outside the filter: this does not hold: statecode Equals "0"',
       "change the row, or the filter",
     ],
     [
