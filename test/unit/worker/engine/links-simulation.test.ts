@@ -12,6 +12,8 @@ import type { Fate, Lot } from "./worlds.ts";
 type Step =
   | { readonly kind: "Put"; readonly row: Pointer; readonly change: Parameters<Family["source"]["put"]>[2] }
   | { readonly kind: "Delete"; readonly row: Pointer }
+  /** Into the filter, or out of it. */
+  | { readonly kind: "Turn"; readonly row: Pointer }
   | { readonly kind: "ExpireTokens" }
   | { readonly kind: "Kill" }
   | { readonly kind: "Pass"; readonly steps: number };
@@ -39,6 +41,7 @@ const put = fc
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 12, arbitrary: put },
   { weight: 3, arbitrary: row.map((of) => ({ kind: "Delete", row: of }) as const) },
+  { weight: 4, arbitrary: row.map((of) => ({ kind: "Turn", row: of }) as const) },
   { weight: 1, arbitrary: fc.constant({ kind: "ExpireTokens" } as const) },
   { weight: 2, arbitrary: fc.constant({ kind: "Kill" } as const) },
   { weight: 10, arbitrary: fc.integer({ min: 1, max: 12 }).map((steps) => ({ kind: "Pass", steps }) as const) },
@@ -77,6 +80,11 @@ async function happen(family: Family, what: Step): Promise<void> {
       return family.source.put(what.row.table, what.row.id, what.change);
     case "Delete":
       return family.source.delete(what.row.table, what.row.id);
+    case "Turn": {
+      const { table, id } = what.row;
+      const before = family.source.rows(table).get(id);
+      return before === undefined ? undefined : family.source.put(table, id, { isActive: !before.isActive });
+    }
     case "ExpireTokens":
       return family.source.expireTokens();
     case "Kill":
