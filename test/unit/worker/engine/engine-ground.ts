@@ -1,29 +1,12 @@
-/** One engine between the two systems in memory, on a store of its own, with time that the test lets pass. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import type { IngressMapping } from "../../../../src/api/integration-workflow.ts";
-import { type Logger, silentLogger } from "../../../../src/telemetry/log.ts";
+/** One engine between the two systems in memory, whose calls all succeed unless a test stands between. */
+import type { Logger } from "../../../../src/telemetry/log.ts";
 import type { Campaign } from "../../../../src/worker/campaign/interface.ts";
 import type { Dataverse } from "../../../../src/worker/dataverse/interface.ts";
-import { IngressEngine } from "../../../../src/worker/engine/engine.ts";
-import { type EngineSettings, engineSettings } from "../../../../src/worker/engine/settings.ts";
-import type { Queue } from "../../../../src/worker/queue/interface.ts";
-import { openSqliteQueue } from "../../../../src/worker/queue/sqlite/sqlite-queue.ts";
-import { TestClock } from "./test-clock.ts";
+import type { IngressEngine } from "../../../../src/worker/engine/engine.ts";
+import type { EngineSettings } from "../../../../src/worker/engine/settings.ts";
+import { EngineLives } from "./engine-lives.ts";
+import { mapping } from "./simulation.ts";
 import { SourceWorld, TargetWorld } from "./worlds.ts";
-
-const mapping: IngressMapping = {
-  table: "contact",
-  resource: "profile",
-  key: { column: "contactid", field: "externalId" },
-  fields: [
-    { column: "fullname", field: "name", applyUpdates: true },
-    { column: "revision", field: "revision", applyUpdates: true },
-  ],
-  applyDeletes: true,
-  picklistValues: "Label",
-};
 
 export interface EngineGroundOptions {
   readonly settings?: Partial<EngineSettings>;
@@ -35,56 +18,32 @@ export interface EngineGroundOptions {
 }
 
 export class EngineGround {
-  readonly clock: TestClock;
-  readonly source: SourceWorld;
-  readonly target: TargetWorld;
-  readonly engine: IngressEngine;
-  readonly #directory: string;
-  readonly #queue: Queue;
-  readonly #stop = new AbortController();
-  readonly #run: Promise<void>;
+  readonly #lives = new EngineLives();
+  readonly clock = this.#lives.clock;
+  readonly source = new SourceWorld(() => ({ fate: "Done", delayMs: 0 }), this.clock);
+  readonly target = new TargetWorld(() => ({ fate: "Done", delayMs: 10 }), this.clock, 0);
 
-  private constructor(directory: string, clock: TestClock, queue: Queue, options: EngineGroundOptions) {
-    this.clock = clock;
-    this.source = new SourceWorld(() => ({ fate: "Done", delayMs: 0 }), clock);
-    this.target = new TargetWorld(() => ({ fate: "Done", delayMs: 10 }), clock, 0);
-    this.#directory = directory;
-    this.#queue = queue;
-    const { campaign = (client) => client, dataverse = (client) => client, settings, logger = silentLogger } = options;
-    this.engine = new IngressEngine({
-      configuration: {
-        workflow: { name: "contacts", namespace: "crm", uid: "u" },
-        // The engine asks these alone of the spec.
-        spec: { campaign: { url: "https://c.example" }, queue: { deadLetterRetentionDays: 30 } } as never,
-      },
-      mappings: [mapping],
-      queue,
-      dataverse: dataverse(this.source.client()),
-      campaign: campaign(this.target.client()),
-      settings: {
-        ...engineSettings({ engineCallsPerSecond: 20, sharePercent: 100, mappings: 1, callTimeoutSeconds: 10 }),
-        ...settings,
-      },
-      clock,
-      now: wallOf(clock),
-      random: () => 0.5,
-      logger,
-    });
-    this.#run = this.engine.run(this.#stop.signal, this.#stop.signal);
-  }
+  private constructor() {}
 
   static async make(contacts: number, options: EngineGroundOptions = {}): Promise<EngineGround> {
-    const directory = mkdtempSync(join(tmpdir(), "engine-"));
-    const never = new AbortController().signal;
-    const clock = new TestClock();
-    const queue = await openSqliteQueue({ directory, now: wallOf(clock), logger: silentLogger }, never);
-    const ground = new EngineGround(directory, clock, queue, options);
+    const ground = new EngineGround();
     for (let n = 0; n < contacts; n++) ground.source.put(idOf(n), `Contact ${n}`);
+    const { campaign = (client) => client, dataverse = (client) => client, ...rest } = options;
+    await ground.#lives.start({
+      mappings: [mapping],
+      dataverse: dataverse(ground.source.client()),
+      campaign: campaign(ground.target.client()),
+      ...rest,
+    });
     return ground;
   }
 
+  get engine(): IngressEngine {
+    return this.#lives.engine;
+  }
+
   async counts(): Promise<{ pending: number; dead: number }> {
-    return (await this.#queue.counts()).get("contact") ?? { pending: 0, dead: 0 };
+    return (await this.#lives.queue.counts()).get("contact") ?? { pending: 0, dead: 0 };
   }
 
   /** Everything is written or refused. */
@@ -102,20 +61,9 @@ export class EngineGround {
   }
 
   async end(): Promise<void> {
-    this.#stop.abort(new Error("the test is over"));
-    let isOver = false;
-    const over = this.#run.finally(() => {
-      isOver = true;
-    });
-    await this.clock.until(() => isOver, 600_000);
-    await over;
-    await this.#queue.close();
-    rmSync(this.#directory, { recursive: true });
+    await this.#lives.stop();
+    await this.#lives.end();
   }
-}
-
-function wallOf(clock: TestClock): () => number {
-  return () => 1_800_000_000_000 + Math.floor(clock.now());
 }
 
 export function idOf(n: number): string {

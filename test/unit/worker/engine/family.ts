@@ -1,16 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { IngressMapping } from "../../../../src/api/integration-workflow.ts";
-import { silentLogger } from "../../../../src/telemetry/log.ts";
-import { IngressEngine } from "../../../../src/worker/engine/engine.ts";
-import { engineSettings } from "../../../../src/worker/engine/settings.ts";
+import type { IngressEngine } from "../../../../src/worker/engine/engine.ts";
 import type { Queue } from "../../../../src/worker/queue/interface.ts";
-import { openSqliteQueue } from "../../../../src/worker/queue/sqlite/sqlite-queue.ts";
 import type { StoredRefusal } from "../../../../src/worker/queue/stored-records.ts";
+import { EngineLives } from "./engine-lives.ts";
 import { badName, FamilySource, FamilyTarget } from "./family-worlds.ts";
-import { TestClock } from "./test-clock.ts";
-import { Life, type Lot, type Lots } from "./worlds.ts";
+import type { Lot, Lots } from "./worlds.ts";
 
 /** A table whose rows point at another's, or its own. */
 export interface Relation {
@@ -46,7 +40,6 @@ function resourceOf(table: string): string {
 const done: Lot = { fate: "Done", delayMs: 0 };
 const leaseMs = 30_000;
 const settings = {
-  ...engineSettings({ engineCallsPerSecond: 20, sharePercent: 100, mappings: 1, callTimeoutSeconds: 10 }),
   pageSize: 3,
   parallelism: 4,
   leaseMs,
@@ -55,24 +48,16 @@ const settings = {
   waveRefusals: 10_000,
 };
 
-interface Running {
-  readonly life: Life;
-  readonly engine: IngressEngine;
-  readonly queue: Queue;
-}
-
 /** The engine on its real store, between tables that point at each other and Campaign in memory. */
 export class Family {
-  readonly clock = new TestClock();
+  readonly #lives = new EngineLives();
+  readonly clock = this.#lives.clock;
   readonly source: FamilySource;
   readonly target: FamilyTarget;
   readonly #relations: readonly Relation[];
-  readonly #directory = mkdtempSync(join(tmpdir(), "family-"));
   #mappings: readonly IngressMapping[];
-  #running: Running | undefined;
   /** Writing calls so far, by method. */
   writes = 0;
-  failure: unknown;
   lots: Lots;
 
   constructor(relations: readonly Relation[], lots: Lots = () => done) {
@@ -89,48 +74,25 @@ export class Family {
   }
 
   get queue(): Queue {
-    if (this.#running === undefined) throw new Error("it does not run");
-    return this.#running.queue;
+    return this.#lives.queue;
   }
 
   get engine(): IngressEngine {
-    if (this.#running === undefined) throw new Error("it does not run");
-    return this.#running.engine;
+    return this.#lives.engine;
+  }
+
+  get failure(): unknown {
+    return this.#lives.failure;
   }
 
   async start(mappings: readonly IngressMapping[] = this.#mappings): Promise<void> {
     this.#mappings = mappings;
-    const life = new Life();
-    const now = () => 1_800_000_000_000 + Math.floor(this.clock.now());
-    const signal = new AbortController().signal;
-    const queue = await openSqliteQueue({ directory: this.#directory, now, logger: silentLogger }, signal);
-    const engine = new IngressEngine({
-      configuration: {
-        workflow: { name: "family", namespace: "crm", uid: "u" },
-        // The engine asks these alone of the spec.
-        spec: { campaign: { url: "https://c.example" }, queue: { deadLetterRetentionDays: 30 } } as never,
-      },
-      mappings,
-      queue: life.of(queue),
-      dataverse: life.of(this.source.client()),
-      campaign: life.of(this.target.client()),
-      settings,
-      clock: this.clock,
-      now,
-      random: () => 0.5,
-      logger: silentLogger,
-    });
-    void engine.run(signal, signal).catch((error: unknown) => {
-      if (!life.isOver) this.failure = error;
-    });
-    this.#running = { life, engine, queue };
+    const [dataverse, campaign] = [this.source.client(), this.target.client()];
+    await this.#lives.start({ mappings, dataverse, campaign, settings });
   }
 
   async kill(): Promise<void> {
-    if (this.#running === undefined) return;
-    this.#running.life.isOver = true;
-    await this.#running.queue.close();
-    this.#running = undefined;
+    await this.#lives.kill();
   }
 
   async pass(durationMs: number): Promise<void> {
@@ -216,7 +178,6 @@ export class Family {
   }
 
   async end(): Promise<void> {
-    await this.kill();
-    rmSync(this.#directory, { recursive: true, force: true });
+    await this.#lives.end();
   }
 }

@@ -3,10 +3,6 @@
  * real ones, what is dropped loses its values, no row counts as changed by it, and Campaign may ignore a field that it does
  * not know without a word.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { silentLogger } from "../../../../src/telemetry/log.ts";
 import type { Campaign, CampaignFields } from "../../../../src/worker/campaign/interface.ts";
 import type {
   Dataverse,
@@ -14,14 +10,11 @@ import type {
   TrackedRead,
   TrackedRecord,
 } from "../../../../src/worker/dataverse/interface.ts";
-import { IngressEngine } from "../../../../src/worker/engine/engine.ts";
-import { type EngineSettings, engineSettings } from "../../../../src/worker/engine/settings.ts";
+import type { EngineSettings } from "../../../../src/worker/engine/settings.ts";
 import { CampaignError, DataverseError, type ServiceErrorCode } from "../../../../src/worker/http/service-error.ts";
-import type { Queue } from "../../../../src/worker/queue/interface.ts";
-import { openSqliteQueue } from "../../../../src/worker/queue/sqlite/sqlite-queue.ts";
+import { EngineLives } from "./engine-lives.ts";
 import { leaseMs, mapping } from "./simulation.ts";
-import { TestClock } from "./test-clock.ts";
-import { Life, type Lot, SourceWorld, TargetWorld } from "./worlds.ts";
+import { type Lot, SourceWorld, TargetWorld } from "./worlds.ts";
 
 /** What people do to the schema that the mapping uses; `Mend` puts everything back. */
 export type Publication =
@@ -34,15 +27,11 @@ export type Publication =
   | "PublishOther"
   | "Mend";
 
-const settings: EngineSettings = {
-  ...engineSettings({ engineCallsPerSecond: 20, sharePercent: 100, mappings: 1, callTimeoutSeconds: 10 }),
-  pageSize: 3,
-  parallelism: 4,
-  leaseMs,
-};
+const settings: Partial<EngineSettings> = { pageSize: 3, parallelism: 4, leaseMs };
 
 export class Publishing {
-  readonly clock = new TestClock();
+  readonly #lives = new EngineLives();
+  readonly clock = this.#lives.clock;
   readonly source: SourceWorld;
   readonly target: TargetWorld;
   /** Whether Campaign takes a field that it does not have without a word, or refuses the record. */
@@ -50,13 +39,10 @@ export class Publishing {
   /** Whether Dataverse says on each page by which version of its metadata it was read. */
   tellsVersion = true;
   lots: () => Lot = () => ({ fate: "Done", delayMs: 0 });
-  failure: unknown;
-  readonly #directory = mkdtempSync(join(tmpdir(), "publishing-"));
   #broken = new Set<Publication>();
   #version = 1;
   /** Changes that were made while nothing was tracked, by row version. */
   readonly #untracked = new Set<bigint>();
-  #running: { readonly life: Life; readonly engine: IngressEngine; readonly queue: Queue } | undefined;
 
   constructor() {
     this.source = new SourceWorld(() => this.lots(), this.clock);
@@ -91,62 +77,37 @@ export class Publishing {
     if (this.#broken.has("TurnTrackingOff")) this.#untracked.add(BigInt(version));
   }
 
+  /** At the start, a worker whose only mapping does not fit ends: the next one is started then. */
+  get failure(): unknown {
+    return this.#lives.failure;
+  }
+
   async start(): Promise<void> {
-    const life = new Life();
-    const now = () => 1_800_000_000_000 + this.clock.now();
-    const queue = await openSqliteQueue(
-      { directory: this.#directory, now, logger: silentLogger },
-      new AbortController().signal,
-    );
-    const engine = new IngressEngine({
-      configuration: {
-        workflow: { name: "contacts", namespace: "crm", uid: "u" },
-        // The engine asks these alone of the spec.
-        spec: { campaign: { url: "https://c.example" }, queue: { deadLetterRetentionDays: 30 } } as never,
-      },
-      mappings: [mapping],
-      queue: life.of(queue),
-      dataverse: life.of(this.#dataverse()),
-      campaign: life.of(this.#campaign()),
-      settings,
-      clock: this.clock,
-      now,
-      random: () => 0.5,
-      logger: silentLogger,
-    });
-    const forever = new AbortController().signal;
-    void engine.run(forever, forever).catch((error: unknown) => {
-      // At the start, a worker whose only mapping does not fit ends: the next one is started then.
-      if (!life.isOver) this.failure = error;
-    });
-    this.#running = { life, engine, queue };
+    const [dataverse, campaign] = [this.#dataverse(), this.#campaign()];
+    await this.#lives.start({ mappings: [mapping], dataverse, campaign, settings });
   }
 
   async kill(): Promise<void> {
-    if (this.#running === undefined) return;
-    this.#running.life.isOver = true;
-    await this.#running.queue.close();
-    this.#running = undefined;
+    await this.#lives.kill();
   }
 
   async restart(): Promise<void> {
     await this.kill();
-    this.failure = undefined;
+    this.#lives.failure = undefined;
     await this.start();
   }
 
   async counts(): Promise<{ pending: number; dead: number }> {
-    return (await this.#running?.queue.counts())?.get("contact") ?? { pending: 0, dead: 0 };
+    return (await this.#lives.queue.counts()).get("contact") ?? { pending: 0, dead: 0 };
   }
 
   async drifts(): Promise<readonly string[]> {
-    const status = await this.#running?.engine.status();
-    return (status?.schemaDrift ?? []).map(({ message }) => message);
+    const { schemaDrift } = await this.#lives.engine.status();
+    return schemaDrift.map(({ message }) => message);
   }
 
   async pass(durationMs: number): Promise<void> {
-    const end = this.clock.now() + durationMs;
-    await this.clock.until(() => this.clock.now() >= end, 2 * durationMs + 2000);
+    await this.#lives.pass(durationMs);
   }
 
   /** Everything has arrived, and nothing waits. */
@@ -167,8 +128,7 @@ export class Publishing {
   }
 
   async end(): Promise<void> {
-    await this.kill();
-    rmSync(this.#directory, { recursive: true, force: true });
+    await this.#lives.end();
   }
 
   #dataverse(): Dataverse {

@@ -1,14 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { IngressMapping } from "../../../../src/api/integration-workflow.ts";
-import { silentLogger } from "../../../../src/telemetry/log.ts";
-import { IngressEngine } from "../../../../src/worker/engine/engine.ts";
-import { engineSettings } from "../../../../src/worker/engine/settings.ts";
-import type { Queue } from "../../../../src/worker/queue/interface.ts";
-import { openSqliteQueue } from "../../../../src/worker/queue/sqlite/sqlite-queue.ts";
-import { TestClock } from "./test-clock.ts";
-import { Life, type Lot, type Lots, SourceWorld, TargetWorld } from "./worlds.ts";
+import type { IngressEngine } from "../../../../src/worker/engine/engine.ts";
+import { EngineLives } from "./engine-lives.ts";
+import { type Lot, type Lots, SourceWorld, TargetWorld } from "./worlds.ts";
 
 export const mapping: IngressMapping = {
   table: "contact",
@@ -30,7 +23,6 @@ export const leaseMs = 30_000;
 const latestMs = leaseMs - 2000;
 export const longestAnswerMs = 12_000;
 const settings = {
-  ...engineSettings({ engineCallsPerSecond: 20, sharePercent: 100, mappings: 1, callTimeoutSeconds: 10 }),
   pageSize: 3,
   parallelism: 4,
   leaseMs,
@@ -40,23 +32,15 @@ const settings = {
 
 export const done: Lot = { fate: "Done", delayMs: 0 };
 
-interface Running {
-  readonly life: Life;
-  readonly engine: IngressEngine;
-  readonly queue: Queue;
-}
-
 /** The engine on its real store, between two systems in memory, on a clock that goes when it is told to. */
 export class Simulation {
-  readonly clock = new TestClock();
+  readonly #lives = new EngineLives();
+  readonly clock = this.#lives.clock;
   readonly source: SourceWorld;
   readonly target: TargetWorld;
-  readonly #directory = mkdtempSync(join(tmpdir(), "simulation-"));
   readonly #mapping: IngressMapping;
-  #running: Running | undefined;
   /** The names of all calls so far. */
   readonly calls: string[] = [];
-  failure: unknown;
 
   /** What becomes of the next call. */
   lots: Lots;
@@ -72,50 +56,25 @@ export class Simulation {
     this.target = new TargetWorld(next, this.clock, latestMs);
   }
 
+  get failure(): unknown {
+    return this.#lives.failure;
+  }
+
   async start(): Promise<void> {
-    const life = new Life();
-    const now = () => 1_800_000_000_000 + this.clock.now();
-    const queue = await openSqliteQueue(
-      { directory: this.#directory, now, logger: silentLogger },
-      new AbortController().signal,
-    );
-    const engine = new IngressEngine({
-      configuration: {
-        workflow: { name: "contacts", namespace: "crm", uid: "u" },
-        // The engine asks these alone of the spec.
-        spec: { campaign: { url: "https://c.example" }, queue: { deadLetterRetentionDays: 30 } } as never,
-      },
-      mappings: [this.#mapping],
-      queue: life.of(queue),
-      dataverse: life.of(this.source.client()),
-      campaign: life.of(this.target.client()),
-      settings,
-      clock: this.clock,
-      now,
-      random: () => 0.5,
-      logger: silentLogger,
-    });
-    const forever = new AbortController().signal;
-    void engine.run(forever, forever).catch((error: unknown) => {
-      if (!life.isOver) this.failure = error;
-    });
-    this.#running = { life, engine, queue };
+    const [dataverse, campaign] = [this.source.client(), this.target.client()];
+    await this.#lives.start({ mappings: [this.#mapping], dataverse, campaign, settings });
   }
 
   async kill(): Promise<void> {
-    if (this.#running === undefined) return;
-    this.#running.life.isOver = true;
-    await this.#running.queue.close();
-    this.#running = undefined;
+    await this.#lives.kill();
   }
 
   async pass(durationMs: number): Promise<void> {
-    const end = this.clock.now() + durationMs;
-    await this.clock.until(() => this.clock.now() >= end, 2 * durationMs);
+    await this.#lives.pass(durationMs);
   }
 
   notReady(): ReturnType<IngressEngine["notReady"]> {
-    return this.#running?.engine.notReady();
+    return this.#lives.engine.notReady();
   }
 
   /** Until everything has arrived, with no more faults. */
@@ -127,14 +86,14 @@ export class Simulation {
     await this.clock.until(() => this.failure !== undefined || this.isSame(), 1_000_000);
     if (this.failure !== undefined) throw this.failure;
     await this.clock.until(async () => {
-      const counts = (await this.#running?.queue.counts())?.get("contact");
+      const counts = (await this.#lives.queue.counts()).get("contact");
       return counts?.pending === 0 && counts.written === this.source.rows.size;
     }, 1_000_000);
   }
 
   /** Not while the first load goes on: what Campaign has is listed once for it. */
   async makeByHand(id: string): Promise<void> {
-    const [checkpoint] = (await this.#running?.queue.checkpoints()) ?? [];
+    const [checkpoint] = this.#lives.isRunning ? await this.#lives.queue.checkpoints() : [];
     if (checkpoint === undefined || checkpoint.snapshot?.purpose === "FirstLoad" || this.source.rows.has(id)) return;
     const key = this.#keyOf(id, `of ${id}`);
     if (!this.target.history.has(key)) this.target.makeByHand(key);
@@ -168,7 +127,6 @@ export class Simulation {
   }
 
   async end(): Promise<void> {
-    await this.kill();
-    rmSync(this.#directory, { recursive: true, force: true });
+    await this.#lives.end();
   }
 }

@@ -36,35 +36,6 @@ export interface Lot {
 /** @param call the name of the client's method */
 export type Lots = (call: keyof Dataverse | keyof Campaign) => Lot;
 
-const never = new Promise<never>(() => {});
-
-/** Ends everything at once, as kill -9 does: nobody hears of anything any more. */
-export class Life {
-  isOver = false;
-
-  async during<T>(work: () => Promise<T>): Promise<T> {
-    if (this.isOver) return never;
-    const result = await work().catch((error: unknown) => {
-      if (this.isOver) return never;
-      throw error;
-    });
-    return this.isOver ? never : result;
-  }
-
-  /** The same object, of which nothing is heard after the end. */
-  of<T extends object>(target: T): T {
-    return new Proxy(target, {
-      get: (object, name) => {
-        const member: unknown = Reflect.get(object, name, object);
-        if (typeof member !== "function") return member;
-        const call = (...args: unknown[]): unknown => Reflect.apply(member, object, args);
-        if (name === "fingerprint") return call;
-        return (...args: unknown[]) => this.during(async () => call(...args));
-      },
-    });
-  }
-}
-
 interface SourceRow {
   readonly version: number;
   readonly name: string;
