@@ -32,6 +32,8 @@ export class Writer {
   readonly #turns = new Set<Promise<void>>();
   /** Leased and not begun: the store is asked for several at once. */
   readonly #leased: Waiting[] = [];
+  /** A lease that is asked for while turns begin, so that it shares their flush to disk. */
+  #ahead: Promise<void> | undefined;
   #rotation = 0;
   #noRoomUntil = 0;
   #news = Promise.withResolvers<void>();
@@ -62,7 +64,7 @@ export class Writer {
       if (end.aborted) break;
       if (pauseMs > 0) await this.#newsOr(pauseMs, end);
     }
-    await Promise.all(this.#turns);
+    await Promise.all([...this.#turns, this.#ahead]);
     await this.#context.queue.giveBack(this.#leased.splice(0).map(({ record }) => record)).catch(() => undefined); // Their leases end by themselves.
     if (failed.signal.aborted) throw failed.signal.reason;
   }
@@ -76,6 +78,7 @@ export class Writer {
     const limit = isDown || this.#context.queue.isFull ? 1 : settings.parallelism;
     if (isDown && this.#turns.size === 0) await health.pause("Campaign", random(), end);
     while (!end.aborted && this.#turns.size < limit) {
+      if (this.#leased.length === 0) await this.#ahead;
       const waiting = this.#leased.shift() ?? (await this.#lease(limit));
       if (waiting === undefined) return lookForDueEveryMs;
       const turn = this.#take(waiting, giveUp)
@@ -86,7 +89,19 @@ export class Writer {
         });
       this.#turns.add(turn);
     }
+    if (this.#leased.length === 0 && limit > 1 && !end.aborted) this.#ahead ??= this.#leaseAhead(limit);
     return lookForDueEveryMs;
+  }
+
+  async #leaseAhead(limit: number): Promise<void> {
+    try {
+      const first = await this.#lease(limit);
+      if (first !== undefined) this.#leased.unshift(first);
+    } catch {
+      // Whoever asks next is told.
+    } finally {
+      this.#ahead = undefined;
+    }
   }
 
   async #lease(limit: number): Promise<Waiting | undefined> {
