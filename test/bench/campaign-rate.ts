@@ -8,9 +8,17 @@ import { printColumns } from "./table.ts";
 /** Until parallelism has grown to what the rate needs. */
 const rampSeconds = 5;
 
-export async function campaignRate(rates: readonly number[], seconds: number): Promise<void> {
-  const lines: string[][] = [];
-  for (const rate of rates) lines.push(await measured(rate, seconds));
+interface Writing {
+  readonly rate: number;
+  /** Calls a second. */
+  readonly achieved: number;
+  readonly line: readonly string[];
+}
+
+/** @returns the lowest share of a rate that was achieved */
+export async function campaignRate(rates: readonly number[], seconds: number): Promise<number> {
+  const found: Writing[] = [];
+  for (const rate of rates) found.push(await measured(rate, seconds));
   printColumns([
     [
       "Campaign: writing, calls/s configured",
@@ -21,11 +29,12 @@ export async function campaignRate(rates: readonly number[], seconds: number): P
       "allowed",
       "latency, ms",
     ],
-    ...lines,
+    ...found.map(({ line }) => line),
   ]);
+  return Math.min(...found.map(({ rate, achieved }) => achieved / rate));
 }
 
-async function measured(rate: number, seconds: number): Promise<string[]> {
+async function measured(rate: number, seconds: number): Promise<Writing> {
   const world = await BenchWorld.make({ contacts: Math.ceil(rate * (seconds + rampSeconds) * 1.2), tables: [] });
   try {
     const action = { kind: "slow", milliseconds: campaignMilliseconds } as const;
@@ -42,15 +51,17 @@ async function measured(rate: number, seconds: number): Promise<string[]> {
     const latencies = inTime.map(({ milliseconds }) => milliseconds);
     const mean = latencies.reduce((sum, one) => sum + one, 0) / latencies.length;
     const burst = Math.max(1, rate / 10);
-    return [
+    const achieved = inTime.length / seconds;
+    const line = [
       String(rate),
-      (inTime.length / seconds).toFixed(1),
-      `${((inTime.length / seconds / rate) * 100).toFixed(1)} %`,
+      achieved.toFixed(1),
+      `${((achieved / rate) * 100).toFixed(1)} %`,
       String(mostIn(inTime, 1000)),
       String(mostIn(inTime, 10_000)),
       `${rate + burst} and ${rate * 10 + burst}`,
       mean.toFixed(0),
     ];
+    return { rate, achieved, line };
   } finally {
     await world.end();
   }

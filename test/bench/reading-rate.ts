@@ -25,6 +25,9 @@ const recommendedParallelism = 10;
 
 export interface ReadingRate {
   readonly rowsPerSecond: number;
+  /** Of the ceiling. */
+  readonly share: number;
+  readonly shareOfWorstMinute: number;
   readonly calls: number;
   readonly throttled: number;
 }
@@ -104,6 +107,10 @@ function report(world: BenchWorld, worker: BenchWorker, run: Run): ReadingRate {
   const rows = (begin: number, end: number) =>
     stored.filter(({ at }) => at > begin && at <= end).reduce((sum, { records }) => sum + records, 0);
   const rate = rows(from, until) / seconds;
+  const minutes = Array.from(
+    { length: Math.floor(seconds / 60) },
+    (_, minute) => rows(from + minute * 60_000, from + (minute + 1) * 60_000) / 60,
+  );
   const refused = throttled(calls);
   const share = (value: number) => `${((value / most) * 100).toFixed(1)} %`;
   const whole = (value: number) => Math.round(value).toLocaleString("en");
@@ -116,10 +123,7 @@ function report(world: BenchWorld, worker: BenchWorker, run: Run): ReadingRate {
     ["4 x B / t(B), rows/s", whole(terms.execution), ""],
     ["52 x B / latency, rows/s", whole(terms.concurrency), ""],
     ["ceiling, rows/s", whole(most), "100 %"],
-    ...Array.from({ length: Math.floor(seconds / 60) }, (_, minute) => {
-      const inMinute = rows(from + minute * 60_000, from + (minute + 1) * 60_000) / 60;
-      return [`minute ${minute + 1}, rows/s`, whole(inMinute), share(inMinute)];
-    }),
+    ...minutes.map((inMinute, minute) => [`minute ${minute + 1}, rows/s`, whole(inMinute), share(inMinute)]),
     [`all ${seconds} s, rows/s`, whole(rate), share(rate)],
     ["calls", whole(calls.length), ""],
     ["429s", `${refused.length} (${((refused.length / calls.length) * 100).toFixed(2)} %)`, ""],
@@ -136,10 +140,18 @@ function report(world: BenchWorld, worker: BenchWorker, run: Run): ReadingRate {
       `${((campaign.length / seconds / engineCallsPerSecond) * 100).toFixed(1)} %`,
     ],
     ["most in any second", String(mostIn(campaign, 1000)), ""],
+    ["most in any 10 seconds", String(mostIn(campaign, 10_000)), ""],
     ["records written", whole(writes.length), ""],
   ]);
   if (worker.complaints.size > 0) console.log("log events above info:", Object.fromEntries(worker.complaints));
-  return { rowsPerSecond: rate, calls: calls.length, throttled: refused.length };
+  const worst = Math.min(...minutes, rate);
+  return {
+    rowsPerSecond: rate,
+    share: rate / most,
+    shareOfWorstMinute: worst / most,
+    calls: calls.length,
+    throttled: refused.length,
+  };
 }
 
 function dataverseCalls(world: BenchWorld, worker: BenchWorker): readonly Exchange[] {
