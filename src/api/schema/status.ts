@@ -68,6 +68,7 @@ const mappingStatus = object(
     name: name("Table, event kind, or opt-out field."),
     phase: optional(string({ description: "Snapshot, Incremental, Replay, Paused.", maxLength: 64 })),
     backlog: optional(count("Records read and waiting to be written.")),
+    parked: optional(count("Those of the backlog that wait for another record, which they point at.")),
     read: optional(count("Records read since the mapping's first load began, each as often as it was read.")),
     written: optional(count("Records written since the mapping's first load began, each as often as it was written.")),
     reading: optional(reading),

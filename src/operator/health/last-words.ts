@@ -18,6 +18,7 @@ const mapping = Type.Object({
   name: Type.String({ minLength: 1, maxLength: 253 }),
   phase: Type.Optional(Type.String({ maxLength: 64 })),
   backlog: Type.Optional(count),
+  parked: Type.Optional(count),
   read: Type.Optional(count),
   written: Type.Optional(count),
   reading: Type.Optional(Type.Object({ read: count, estimatedTotal: Type.Optional(count) })),

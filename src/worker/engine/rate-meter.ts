@@ -9,6 +9,7 @@ export class RateMeter {
 
   /** @param now milliseconds on a clock that never jumps */
   add(count: number, now: number): void {
+    if (count === 0) return;
     this.#forget(now);
     const slot = Math.floor(now / slotMs);
     const newest = this.#counts.at(-1);

@@ -73,17 +73,19 @@ function noAnswer(health: Health, readyWindowMs: number): NotReady | undefined {
 }
 
 /** Whether its records are on their way. */
-export function isMoving({ phase, backlog = 0, reading }: MappingStatus): boolean {
-  return phase !== "Paused" && (backlog > 0 || reading !== undefined);
+export function isMoving({ phase, backlog = 0, parked = 0, reading }: MappingStatus): boolean {
+  return phase !== "Paused" && (backlog > parked || reading !== undefined);
 }
 
 function mappingStatus(state: MappingState, counts: MappingCounts | undefined, now: number): MappingStatus {
   const { mapping, checkpoint, speed } = state;
-  const seconds = secondsToDrain(state, counts?.pending ?? 0, speed.done.perSecond(now));
+  const { pending = 0, parked = 0 } = counts ?? {};
+  const seconds = secondsToDrain(state, pending, parked, speed.done.perSecond(now));
   return {
     name: mapping.table,
     phase: phaseOf(state),
-    backlog: counts?.pending ?? 0,
+    backlog: pending,
+    ...(parked === 0 ? {} : { parked }),
     read: counts?.totalRead ?? 0,
     written: counts?.totalWritten ?? 0,
     ...readingOf(checkpoint),
@@ -103,7 +105,12 @@ function readingOf({ snapshot }: Checkpoint): Pick<MappingStatus, "reading"> {
 }
 
 /** Until everything is read and written; undefined when nobody can tell. */
-function secondsToDrain(state: MappingState, pending: number, donePerSecond: number): number | undefined {
+function secondsToDrain(
+  state: MappingState,
+  pending: number,
+  parked: number,
+  donePerSecond: number,
+): number | undefined {
   if (pauseOf(state) !== undefined) return undefined;
   const { snapshot } = state.checkpoint;
   const { reading } = readingOf(state.checkpoint);
@@ -111,7 +118,8 @@ function secondsToDrain(state: MappingState, pending: number, donePerSecond: num
     snapshot === undefined || snapshot.sweeping ? 0 : (reading?.estimatedTotal ?? Number.NaN) - (reading?.read ?? 0);
   const left = pending + toRead;
   if (left === 0 && snapshot === undefined) return 0;
-  if (Number.isNaN(left) || donePerSecond === 0) return undefined;
+  // When parked records go on is another record's affair.
+  if (Number.isNaN(left) || donePerSecond === 0 || left === parked) return undefined;
   return Math.ceil(left / donePerSecond);
 }
 

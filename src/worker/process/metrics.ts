@@ -12,6 +12,7 @@ export class WorkerMetrics {
   readonly calls: CallMetrics;
   readonly #ready;
   readonly #backlog;
+  readonly #parked;
   readonly #deadLetters;
   readonly #read;
   readonly #written;
@@ -32,6 +33,7 @@ export class WorkerMetrics {
       new Gauge({ name: `${prefix}_${name}`, help, labelNames, registers });
     this.#ready = gauge("ready", "1 when records can move.");
     this.#backlog = gauge("backlog_records", "Records read and waiting to be written.", ["mapping"]);
+    this.#parked = gauge("parked_records", "Those of the backlog that wait for another record.", ["mapping"]);
     this.#deadLetters = gauge("dead_letters", "Records refused for good.", ["mapping"]);
     this.#lastSync = gauge("last_sync_timestamp_seconds", "When a record was last written.", ["mapping"]);
     this.#inFlight = gauge("calls_in_flight", "Calls under way.", ["service"]);
@@ -81,6 +83,7 @@ export class WorkerMetrics {
     for (const gauge of [this.#drain, this.#reading, this.#readingTotal]) gauge.reset();
     for (const { name: mapping, backlog, deadLettered, lastSyncTime, ...progress } of status.mappings) {
       this.#backlog.set({ mapping }, backlog ?? 0);
+      this.#parked.set({ mapping }, progress.parked ?? 0);
       this.#deadLetters.set({ mapping }, deadLettered ?? 0);
       const { read, written, recordsPerSecond, secondsToDrain, reading } = progress;
       this.#read.inc({ mapping }, read ?? 0);

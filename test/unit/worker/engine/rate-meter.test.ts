@@ -19,6 +19,7 @@ test("a steady rate is told as it is, after ten seconds as after ten minutes", (
 test("it counts from when things began to happen again, and not from the pause before", () => {
   const meter = new RateMeter();
   run(meter, 0, 30, 20);
+  run(meter, 30_000, 570, 0);
   run(meter, 10 * minute, 10, 20);
   expect(meter.perSecond(10 * minute + 10_000)).toBeCloseTo(20, 0);
 });

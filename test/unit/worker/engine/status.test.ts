@@ -4,7 +4,7 @@ import type { MappingState } from "../../../../src/worker/engine/context.ts";
 import { HashTrust } from "../../../../src/worker/engine/hash-trust.ts";
 import { Health } from "../../../../src/worker/engine/health.ts";
 import { RateMeter } from "../../../../src/worker/engine/rate-meter.ts";
-import { notReadyReason } from "../../../../src/worker/engine/status.ts";
+import { isMoving, notReadyReason, workerStatus } from "../../../../src/worker/engine/status.ts";
 import { WaveGuard } from "../../../../src/worker/engine/wave-guard.ts";
 import { CampaignError } from "../../../../src/worker/http/service-error.ts";
 import { TestClock } from "./test-clock.ts";
@@ -56,5 +56,30 @@ describe("why a worker is not ready", () => {
     await health.observe("Dataverse", async () => 1);
     await health.observe("Campaign", () => Promise.reject(refusal)).catch(() => {});
     expect(reasonOf([state], health)).toBe("RefusalWave");
+  });
+});
+
+describe("when everything is written", () => {
+  const told = (pending: number, parked: number, donePerSecond: number) => {
+    const state = mapping();
+    state.speed.done.add(donePerSecond * 10, 0);
+    const counts = { pending, parked, dead: 0, written: 0, totalRead: 0, totalWritten: 0 };
+    const [status] = workerStatus([state], new Map([["contact", counts]]), undefined, 10_000).mappings;
+    return status;
+  };
+
+  it("is told by what waits and the pace; 0 when nothing is left, and by nobody who cannot tell", () => {
+    expect(told(1000, 0, 20)?.secondsToDrain).toBe(50);
+    expect(told(0, 0, 0)?.secondsToDrain).toBe(0);
+    expect(told(1000, 0, 0)).not.toHaveProperty("secondsToDrain");
+  });
+
+  it("is another record's affair when all that is left waits for it, and then nothing moves", () => {
+    const status = told(7, 7, 20);
+    expect(status).toMatchObject({ backlog: 7, parked: 7 });
+    expect(status).not.toHaveProperty("secondsToDrain");
+    expect(status !== undefined && isMoving(status)).toBe(false);
+    expect(told(8, 7, 20)?.secondsToDrain).toBe(1);
+    expect(told(8, 0, 20)).not.toHaveProperty("parked");
   });
 });
