@@ -31,6 +31,8 @@ const settings: WorkerOptions["settings"] = {
   readyWindowMs: 3000,
   lookAgainMs: 1000,
   fullStorePauseMs: 500,
+  checkIntervalMs: 1000,
+  freshCheckMs: 300,
 };
 /** Room for the store of the largest storm. */
 const volumeSize = "16m";

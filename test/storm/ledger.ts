@@ -2,7 +2,7 @@
 import type { IngressMapping } from "../../src/api/integration-workflow.ts";
 import type { ControlRow, SandboxControl } from "../../src/sandbox/control/interface.ts";
 import type { Chronicle } from "./chronicle.ts";
-import { expectedFields, isSame, keyOf, passes, type Values } from "./expected.ts";
+import { expectedFields, isRefused, isSame, keyOf, passes, type Values } from "./expected.ts";
 import { Family } from "./family.ts";
 import { tableOf } from "./workflow.ts";
 
@@ -25,8 +25,10 @@ export type Sharpness = "AfterStorm" | "AfterReplay";
 export interface Comparison {
   /** One sentence each; empty: Campaign is as it must be. */
   readonly differences: readonly string[];
-  /** Rows that must be in `dead`, and no others. */
+  /** Rows that must be in `dead`, and no others ... */
   readonly deadIds: ReadonlySet<string>;
+  /** ... but these: written when their targets were there still, and not changed since. */
+  readonly mayBeDead: ReadonlySet<string>;
 }
 
 export async function compare(
@@ -38,14 +40,17 @@ export async function compare(
 ): Promise<Comparison> {
   const differences: string[] = [];
   const deadIds = new Set<string>();
+  const mayBeDead = new Set<string>();
   const family = await Family.of(control, mappings, chronicle);
   for (const mapping of mappings) {
     const judge = new MappingJudge(mapping, deeds, chronicle, family, sharpness);
     const { table, resource } = mapping;
     const records = await recordsByKey(control, mapping);
     const { wanted, refused, mayStay } = await judge.rows(control);
-    for (const { id, key } of refused) {
-      deadIds.add(id);
+    for (const { row, key } of refused) {
+      const [record] = (key === null ? undefined : records.get(key)) ?? [];
+      const isAsRead = record !== undefined && judge.isAsRead(row, record);
+      (isAsRead ? mayBeDead : deadIds).add(row.id);
       if (key !== null) mayStay.add(key);
     }
     for (const [key, row] of wanted) {
@@ -58,11 +63,14 @@ export async function compare(
         if (sharpness === "AfterReplay" || !deeds.removed.has(key)) differences.push(`${table} ${key} is missing`);
       }
     }
+    const pointedAt = await mandatoryTargets(control, mappings, resource);
     for (const key of records.keys()) {
-      if (!mayStay.has(key) && !deeds.orphans.has(key)) differences.push(`${resource} ${key} has no row`);
+      // To delete it would hide what points at it: it waits in `dead`. Its row's id is its key, in all families of the storm.
+      if (pointedAt.has(key)) deadIds.add(key);
+      else if (!mayStay.has(key) && !deeds.orphans.has(key)) differences.push(`${resource} ${key} has no row`);
     }
   }
-  return { differences, deadIds };
+  return { differences, deadIds, mayBeDead };
 }
 
 /** A resource's records that have a key, by it. */
@@ -74,6 +82,19 @@ export async function recordsByKey(control: SandboxControl, { resource, key }: I
     records.set(value, [...(records.get(value) ?? []), values]);
   }
   return records;
+}
+
+/** Keys of a resource's records that others in Campaign point at by mandatory links. */
+async function mandatoryTargets(control: SandboxControl, mappings: readonly IngressMapping[], resource: string) {
+  const found = new Set<string>();
+  for (const mapping of mappings) {
+    const links = mapping.fields.filter(({ link }) => link?.mandatory && link.resource === resource);
+    if (links.length === 0) continue;
+    for await (const { values } of control.records({ resource: mapping.resource })) {
+      for (const { field } of links) found.add(String(values[field]));
+    }
+  }
+  return found;
 }
 
 class MappingJudge {
@@ -95,17 +116,28 @@ class MappingJudge {
   async rows(control: SandboxControl) {
     const mapping = this.#mapping;
     const wanted = new Map<string, ControlRow>();
-    const refused: { readonly id: string; readonly key: string | null }[] = [];
+    const refused: { readonly row: ControlRow; readonly key: string | null }[] = [];
     /** Keys whose records may be there, as they were, or not. */
     const mayStay = new Set<string>();
     for await (const row of control.rows({ table: mapping.table })) {
       const key = keyOf(mapping, row);
       if (!passes(mapping, row)) {
         if (!mapping.filter?.deleteUnmatched) for (const had of this.#keysOf(row.id)) mayStay.add(had);
-      } else if (!this.#family.canBe(mapping, row)) refused.push({ id: row.id, key });
+      } else if (!this.#family.canBe(mapping, row)) refused.push({ row, key });
       else if (key !== null && row.version > (wanted.get(key)?.version ?? 0)) wanted.set(key, row);
     }
     return { wanted, refused, mayStay };
+  }
+
+  /** Whether a record of a row that lost a target is what the row says. */
+  isAsRead(row: ControlRow, record: Values): boolean {
+    if (isRefused(this.#mapping, row, this.#chronicle.labels)) return false;
+    const expected = expectedFields(this.#mapping, row, this.#chronicle.labels);
+    return this.#mapping.fields.every(({ field, column, link }) => {
+      const cell = row.cells[column] ?? null;
+      if (link?.mandatory) return typeof cell === "object" && cell !== null && cell.id === record[field];
+      return link !== undefined || isSame(expected[field], record[field]);
+    });
   }
 
   fields(key: string, row: ControlRow, record: Values): readonly string[] {

@@ -6,8 +6,8 @@ import type { WorkerProcess } from "./ground.ts";
 const looksOfRest = 5;
 /** Polls go by, and nothing is written any more. */
 const staysForMs = 1000;
-/** Readiness asks Campaign itself now and then. */
-const callsAtRest = 3;
+/** Readiness asks Campaign itself now and then, and so does each mapping's look at the metadata. */
+const callsAtRest = 12;
 
 export interface RestOptions {
   readonly worker: WorkerProcess;

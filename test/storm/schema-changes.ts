@@ -11,6 +11,8 @@ interface Stage {
   readonly chance: Chance;
   readonly chronicle: Chronicle;
   later(afterMs: number, work: () => Promise<unknown>): void;
+  /** Whether the worker knows the schemas as they are: what it sees first, it takes for what is meant. */
+  isFitted(): Promise<boolean>;
 }
 
 /** A column and its field that nobody changes otherwise: its values go with it, and no stamp tells of that. */
@@ -28,6 +30,11 @@ export class SchemaChanges {
 
   constructor(stage: Stage) {
     this.#stage = stage;
+  }
+
+  /** Whether something is not as it was, so that an edited mapping would be taken to be made for it. */
+  get isChanged(): boolean {
+    return this.#changed.size > 0;
   }
 
   /** A mapped column is dropped, and made again without its values. */
@@ -86,7 +93,7 @@ export class SchemaChanges {
   }
 
   async #forAWhile(what: string, change: () => Promise<() => Promise<void>>): Promise<void> {
-    if (this.#changed.has(what)) return;
+    if (this.#changed.has(what) || !(await this.#stage.isFitted())) return;
     this.#changed.add(what);
     const back = await change();
     this.#stage.later(200 + this.#stage.chance.random() * longestAwayMs, async () => {

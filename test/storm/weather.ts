@@ -85,7 +85,7 @@ const schemaHappenings: readonly Happening[] = [
   { name: "an option is relabelled", weight: 1, happen: (storm) => storm.schemas.relabel() },
 ];
 /** Switched on once the worker's publish guard is there. */
-const withSchemaChanges = false;
+const withSchemaChanges = true;
 
 const all = withSchemaChanges ? [...happenings, ...schemaHappenings] : happenings;
 const total = all.reduce((sum, { weight }) => sum + weight, 0);

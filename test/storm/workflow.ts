@@ -192,8 +192,7 @@ export const customResources: readonly Resource[] = [
     keys: ["crmId"],
     fields: [
       ...keyAndName,
-      // Not mandatory to Campaign itself, which would hide an order from everybody once its shop is deleted.
-      { name: "shop", type: "link", target: "cusShop" },
+      { name: "shop", type: "link", target: "cusShop", mandatory: true },
       { name: "buyer", type: "link", target: "profile" },
     ],
   },

@@ -67,7 +67,9 @@ function isVersion(
           ? unstamped.has(field) || allExpected.some((expected) => isSame(expected[field], value))
           : isConstant(mappings, field, value);
   if (!Object.entries(values).every(isRight)) return false;
-  return operation === "update" ? hasUpdates(mapping, values) : hasAll(mapping, values, allExpected[0] ?? {});
+  return operation === "update"
+    ? hasUpdates(mapping, values)
+    : hasAll(mapping, values, allExpected[0] ?? {}, unstamped);
 }
 
 /** An update says all that follows updates, what is empty too. */
@@ -76,10 +78,17 @@ function hasUpdates({ fields }: IngressMapping, values: Values): boolean {
 }
 
 /** An insert says all that is not empty, and the constants. */
-function hasAll({ fields, constants = [] }: IngressMapping, values: Values, expected: Values): boolean {
+function hasAll(
+  { fields, constants = [] }: IngressMapping,
+  values: Values,
+  expected: Values,
+  unstamped: Unstamped,
+): boolean {
   return (
-    fields.every(({ field, link }) => link !== undefined || isSame(expected[field], undefined) || field in values) &&
-    constants.every(({ field }) => field in values)
+    fields.every(
+      ({ field, link }) =>
+        link !== undefined || unstamped.has(field) || isSame(expected[field], undefined) || field in values,
+    ) && constants.every(({ field }) => field in values)
   );
 }
 
