@@ -113,10 +113,14 @@ export class Turns {
     // What changed is before what was read with its whole table, and that before what is tried again. But for one place
     // each: endless work of one kind does not shut the others out.
     const again = limit > 1 ? take(this.#leaseAgain, 1) : [];
-    const bulk = limit > 2 ? take(this.#leaseBulk, 1) : [];
-    const leased = take(this.#leaseChanged, limit - again.length - bulk.length);
-    leased.push(...bulk, ...take(this.#leaseBulk, limit - leased.length - again.length - bulk.length));
-    leased.push(...again, ...take(this.#leaseAgain, limit - leased.length - again.length));
+    const left = limit - again.length;
+    const kept = limit > 2 ? 1 : 0;
+    const leased = take(this.#leaseChanged, left - kept);
+    const isFull = leased.length === left - kept;
+    const bulk = take(this.#leaseBulk, left - leased.length);
+    if (isFull) leased.push(...take(this.#leaseChanged, left - leased.length - bulk.length));
+    leased.push(...bulk, ...again);
+    leased.push(...take(this.#leaseAgain, limit - leased.length));
     return leased;
   }
 
