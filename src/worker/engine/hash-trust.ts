@@ -32,6 +32,11 @@ export class HashTrust {
     return this.#isOver ? undefined : this.#checks.epoch;
   }
 
+  /** Of what was stored with this stamp, which fields of insert only have lost their values since. */
+  lostSince(stamp: number): readonly string[] {
+    return Object.entries(this.#checks.lost ?? {}).flatMap(([field, last]) => (stamp <= last ? field : []));
+  }
+
   believes(stamp: number): boolean {
     return !this.#isOver && !isDoubted(this.#checks, stamp);
   }

@@ -1,3 +1,4 @@
+import type { IngressMapping } from "../../api/integration-workflow.ts";
 import type { TrackedPage } from "../dataverse/interface.ts";
 import { columnsOf, type Plan, planMapping } from "../flows/ingress/plan.ts";
 import { compareUse, type Difference } from "../flows/ingress/schema-comparison.ts";
@@ -7,7 +8,7 @@ import type { Doubt, Incoming, SchemaChecks } from "../queue/interface.ts";
 import type { EngineContext, MappingState } from "./context.ts";
 import { fatalOf } from "./fatal.ts";
 import { HashTrust } from "./hash-trust.ts";
-import { begunCheck, drifted, goodCheck, resumedChecks, worseDoubt } from "./schema-checks.ts";
+import { begunCheck, drifted, goodCheck, lostFields, resumedChecks, worseDoubt } from "./schema-checks.ts";
 import * as transitions from "./transitions.ts";
 
 /** Whether what was read under the plan at hand still counts. */
@@ -112,7 +113,8 @@ export class PublishGuard {
       const changes = known === undefined || fields === undefined ? [] : differencesOf({ ...known, fields });
       const gone = [table, resource].filter((one) => "reason" in one);
       const misfits = misfitsOf(changes, gone);
-      if (misfits !== undefined) return this.#stop(checks, { ...misfits, doubt: worst([...gone, ...changes]) });
+      const lost = lostFields(checks, lostBy([...gone, ...changes], mapping));
+      if (misfits !== undefined) return this.#stop(lost, { ...misfits, doubt: worst([...gone, ...changes]) });
       const away = [table, resource].find((one) => "error" in one);
       throw away?.error;
     }
@@ -122,12 +124,13 @@ export class PublishGuard {
     const isMeant = transitions.isReplayAsked(state.checkpoint, mapping);
     const misfits = misfitsOf(isMeant ? [] : differences, "mapping" in planned ? [] : planned);
     const doubt = worst(differences);
-    if (misfits !== undefined) return this.#stop(checks, { ...misfits, doubt });
+    const lost = lostFields(checks, lostBy(differences, mapping));
+    if (misfits !== undefined) return this.#stop(lost, { ...misfits, doubt });
     if (!("mapping" in planned)) throw new Error("a mapping that is not planned has misfits");
-    const checked = goodCheck(checks, earlier?.epoch ?? 0, JSON.stringify(use));
+    const checked = goodCheck(lost, earlier?.epoch ?? 0, JSON.stringify(use));
     if (differences.length === 0 && checks.drift === undefined) return this.#goOn(checked, planned);
     // A person has to say yes first; then everything is read again.
-    if (state.checkpoint.pause !== undefined) return this.#doubt(checks, doubt);
+    if (state.checkpoint.pause !== undefined) return this.#doubt(lost, doubt);
     return this.#readAgain(checked, differences, planned);
   }
 
@@ -145,7 +148,8 @@ export class PublishGuard {
     const state = this.#state;
     const { use, drift } = checks;
     // What never fitted was never written by: there is nothing to doubt.
-    if (use === undefined || (drift !== undefined && worseDoubt(drift, doubt) === drift)) return "Changed";
+    const isKnown = drift !== undefined && worseDoubt(drift, doubt) === drift;
+    if (use === undefined || (isKnown && checks.lost === state.checkpoint.checks?.lost)) return "Changed";
     const next = { ...state.checkpoint, checks: drifted(checks, doubt) };
     state.checkpoint = next;
     await queue.saveCheckpoint(next);
@@ -226,6 +230,16 @@ async function seen<T>(metadata: Promise<T>): Promise<T | Misfits | { readonly e
     if (!(error instanceof ServiceError) || doubt === undefined) return { error };
     return { reason: error.code, message: error.message, doubt };
   }
+}
+
+/** Which fields lost their values and are not filled again by an update: of a resource that is gone, all of them. */
+function lostBy(
+  doubtful: readonly { readonly doubt: Doubt; readonly field?: string; readonly reason: string }[],
+  { fields, constants = [] }: IngressMapping,
+): readonly string[] {
+  const once = [...fields.filter(({ applyUpdates }) => !applyUpdates), ...constants].map(({ field }) => field);
+  const all = doubtful.filter(({ doubt }) => doubt === "All");
+  return once.filter((name) => all.some(({ field, reason }) => field === name || reason === "ResourceMissing"));
 }
 
 function worst(doubtful: readonly { readonly doubt: Doubt }[]): Doubt {

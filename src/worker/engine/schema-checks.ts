@@ -25,6 +25,12 @@ export function drifted(checks: SchemaChecks, doubt: Doubt): SchemaChecks {
   return { ...checks, drift: worseDoubt(checks.drift ?? "None", doubt) };
 }
 
+/** Fields that an update would not fill again have lost their values. */
+export function lostFields(checks: SchemaChecks, fields: readonly string[]): SchemaChecks {
+  if (fields.length === 0) return checks;
+  return { ...checks, lost: { ...checks.lost, ...Object.fromEntries(fields.map((field) => [field, checks.epoch])) } };
+}
+
 /** A drift is over: what was stored meanwhile, or ever, is not believed. A new epoch begins behind it. */
 export function resumedChecks(checks: SchemaChecks, doubt: Doubt): SchemaChecks {
   const { drift = "None", doubted, epoch, ...rest } = checks;

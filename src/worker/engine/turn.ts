@@ -197,7 +197,7 @@ export class Turn {
       this.#trust.believes(before.checked ?? 0) &&
       !before.left;
     const isUnchanged = isSame && !isOwed;
-    const update = { ...updateBody(this.#plan, fields), ...owed };
+    const update = { ...updateBody(this.#plan, fields), ...this.#lost(fields, before), ...owed };
     const isEmpty = !before.left && Object.keys(update).length === 0;
     if (!replay && (isUnchanged || isEmpty)) return this.#written(content, false);
     await this.#beginWrite(content, "Unknown", before.left);
@@ -208,6 +208,13 @@ export class Turn {
       removedInCampaign,
       "this workflow wrote the record, and Campaign no longer has it: it is not made again unless it is replayed",
     );
+  }
+
+  /** What Campaign lost of what is written on insert only. */
+  #lost(fields: LinkedFields, before: WrittenRecord): CampaignFields {
+    const once: CampaignFields = { ...fields, ...this.#plan.constants };
+    const names = this.#trust.lostSince(before.checked ?? 0).filter((name) => name in once);
+    return Object.fromEntries(names.map((name) => [name, once[name]]));
   }
 
   async #insert(content: Content): Promise<Settlement> {

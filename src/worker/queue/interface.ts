@@ -69,6 +69,8 @@ export interface SchemaChecks {
   readonly doubted: readonly (readonly [number, number])[];
   /** The metadata does not fit, or did not for a time and it was not gone on yet. */
   readonly drift?: Doubt;
+  /** Fields that are written on insert only and lost their values in Campaign: of records stored up to this epoch. */
+  readonly lost?: Readonly<Record<string, number>>;
 }
 
 export interface Pause {

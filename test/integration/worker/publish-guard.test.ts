@@ -75,6 +75,30 @@ describe("a worker, while people publish changes", () => {
     await poll(() => differences("firstname", "firstName")).toEqual([]);
   });
 
+  it("writes what is written on insert only again where Campaign lost it, and only there", async () => {
+    const fields = contactMapping.fields.map((one) => ({
+      ...one,
+      applyUpdates: one.field !== "lastName" && one.field !== "firstName",
+    }));
+    worker = ground.start([{ ...contactMapping, fields }], { flags });
+    await poll(() => control.countRecords({ resource: "profile" })).toBe(2000);
+    await poll(backlog).toBe(0);
+    const [edited] = await control.changeMany({
+      table: "contact",
+      count: 1,
+      operation: "update",
+      cells: { firstname: "New" },
+    });
+    await control.updateRecord({ resource: "profile", key: edited ?? "", values: { firstName: "By hand" } });
+    await control.dropField({ resource: "profile", field: "lastName" });
+    await poll(drift).toHaveLength(1);
+    await control.setField({ resource: "profile", field: { name: "lastName", type: "string" } });
+    await poll(drift).toEqual([]);
+    await poll(() => differences("lastname", "lastName")).toEqual([]);
+    const [profile] = await control.findRecords({ resource: "profile", key: edited ?? "" });
+    expect(profile?.values["firstName"]).toBe("By hand");
+  });
+
   it("pauses when a column has another type, and a restart does not take that for what it should be", async () => {
     await loaded();
     await control.setColumn({ table: "contact", column: { name: "lastname", type: "Integer" } });

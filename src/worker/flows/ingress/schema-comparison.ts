@@ -17,6 +17,8 @@ export interface Difference {
   readonly means: "Follow" | "Stop";
   /** What was written since the last good check may have been ignored; values that are gone put all in doubt. */
   readonly doubt: Doubt;
+  /** The Campaign field that is meant; absent: it is of Dataverse's side. */
+  readonly field?: string;
   readonly reason: DriftReason;
   /** What changed, where, from what to what: names, types and labels. */
   readonly message: string;
@@ -87,11 +89,11 @@ function fieldDifferences(mapping: IngressMapping, name: string, before: SchemaU
   if (was === undefined) return [];
   const field = `the field ${name} of the Campaign resource ${mapping.resource}`;
   const found = (means: Difference["means"], doubt: Doubt, what: string): Difference[] => [
-    { means, doubt, reason: "FieldChanged", message: `${field} ${what}` },
+    { means, doubt, field: name, reason: "FieldChanged", message: `${field} ${what}` },
   ];
   if (is === undefined) {
     const message = `${field} is gone: it was of type ${was.rawType}`;
-    return [{ means: "Stop", doubt: "All", reason: "FieldMissing", message }];
+    return [{ means: "Stop", doubt: "All", field: name, reason: "FieldMissing", message }];
   }
   if (was.type !== is.type) {
     const columns = [mapping.key, ...mapping.fields].filter((one) => one.field === name);
