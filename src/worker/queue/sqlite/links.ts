@@ -32,7 +32,7 @@ export const unparking = unparked;
 /** Whom a parked record waits for. */
 export const awaitedParents = `SELECT parent_mapping, parent_id FROM links WHERE mapping = ? AND id = ? AND state = ${state.waiting}`;
 
-const toldAtOnce = 1000;
+const toldAtOnce = 300;
 
 /** A table of which not everything was read yet: what is not known of it may still come. */
 const isLoading = "delta_link IS NULL OR coalesce(snapshot_purpose, 'Replay') <> 'Replay'";
