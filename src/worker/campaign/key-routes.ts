@@ -165,13 +165,14 @@ export class KeyRoutes {
     return { identification, search, proven: true };
   }
 
-  /** Documented for profiles; whether other resources answer so is to be seen, and a refusal says that this one does not. */
+  /** Documented for profiles; whether other resources answer so is to be seen, and any failure is as good as a no. */
   async #isIdentification(example: CampaignKey, url: string, signal: AbortSignal): Promise<boolean> {
     if (!isSafeInPath(example.value)) return false;
     try {
       return (await this.#byIdentification(example, url, signal)).length === 1;
     } catch (error) {
-      if (example.resource !== "profile" && error instanceof CampaignError && error.code === "Refused") return false;
+      const isAnswered = error instanceof CampaignError && error.status !== undefined && error.code !== "Throttled";
+      if (example.resource !== "profile" && isAnswered) return false;
       throw error;
     }
   }

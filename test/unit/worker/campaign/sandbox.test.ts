@@ -267,6 +267,17 @@ describe("whether Campaign refuses a second record with a key", () => {
     expect(await refusesDuplicates(byKey("new-1"))).toBe(true);
   });
 
+  test.each([400, 403, 500, 503])(
+    "does not matter to finding, where asking for it is answered with %d",
+    async (status) => {
+      await addCompanies();
+      const action = { kind: "status", status, body: "<html>no</html>" } as const;
+      await sandbox.control.addFault({ side: "campaign", pathPattern: "/cusCompany/c-1", action });
+      expect(await refusesDuplicates(company)).toBe(false);
+      expect(await clients.campaign.findByKey({ ...company, value: "c-1" }, never)).toHaveLength(1);
+    },
+  );
+
   test("is not known of a custom resource whose key is no address, and known of one whose key is", async () => {
     await addCompanies();
     expect(await refusesDuplicates(company)).toBe(false);
