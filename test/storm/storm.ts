@@ -180,6 +180,7 @@ export class Storm {
     await control.clearFaults();
     for (const gate of ["dataverse", "campaign"] as const) await control.setGate({ side: gate, state: "open" });
     await this.people.missWhatIsRemoved();
+    if (this.chance.random() < 0.5) await this.#editLast();
     await this.#rest("AfterStorm", async () => []);
     for (const mapping of [contacts, accounts, shops, orders]) {
       const { table, resource } = mapping;
@@ -198,6 +199,14 @@ export class Storm {
     await aftermath.change();
     await this.#rest("AfterStorm", () => aftermath.differences());
     await this.#stopAndCheckDead("AfterStorm");
+  }
+
+  /** Nothing else has the table read again afterwards. */
+  async #editLast(): Promise<void> {
+    await this.#stopAndCheck(true);
+    const [what, edited] = editOne(this.#mappings, this.chance);
+    this.#diary.push(`edited last: ${what}`);
+    await this.#begin(edited);
   }
 
   async #rest(sharpness: Sharpness, more: () => Promise<readonly string[]>): Promise<void> {
