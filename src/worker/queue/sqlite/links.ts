@@ -76,10 +76,10 @@ export class Links {
   readonly #disturb;
 
   constructor(database: DatabaseSync) {
-    this.#of = database.prepare("SELECT parent_mapping, parent_id, state FROM links WHERE mapping = ? AND id = ?");
+    this.#of = database.prepare("SELECT * FROM links WHERE mapping = ? AND id = ?");
     this.#put = database.prepare(
       `INSERT INTO links (parent_mapping, parent_id, mapping, id, state, mandatory) VALUES (?, ?, ?, ?, ?, ?)
-       ON CONFLICT DO UPDATE SET state = excluded.state, mandatory = max(mandatory, excluded.mandatory)`,
+       ON CONFLICT DO UPDATE SET state = excluded.state, mandatory = excluded.mandatory`,
     );
     const one = "parent_mapping = ? AND parent_id = ? AND mapping = ? AND id = ?";
     this.#giveUp = database.prepare(`UPDATE links SET state = ${state.former} WHERE ${one}`);
@@ -155,25 +155,30 @@ export class Links {
 
   /** See Queue.askParents. */
   ask(child: Parent, questions: readonly ParentQuestion[], now: number): readonly ParentStanding[] {
-    const before = new Map(this.#of.all(child.mapping, child.id).map((row) => [placeOf(row), Number(row["state"])]));
-    const after = new Map<string, number>();
-    const mandatory = new Set<string>();
+    const before = new Map(this.#of.all(child.mapping, child.id).map((row) => [placeOf(row), linkOf(row)]));
+    const after = new Map<string, Link>();
     const standings = questions.map((question) => {
       const { mapping, id, isMandatory, onlyIfOwed } = question;
       const place = placeOf({ parent_mapping: mapping, parent_id: id });
       const had = before.get(place);
       if (onlyIfOwed && had === undefined) return this.#standing(question, false);
-      const standing = this.#standing(question, had === state.owed || had === state.former);
+      const standing = this.#standing(question, had?.state === state.owed || had?.state === state.former);
       const next = standing.kind !== "There" && isMandatory ? state.waiting : stateOf(standing);
-      after.set(place, Math.max(next, after.get(place) ?? 0));
-      if (isMandatory) mandatory.add(place);
+      const other = after.get(place) ?? { state: 0, mandatory: 0 };
+      after.set(place, {
+        state: Math.max(next, other.state),
+        // What is not sent stays as it is in Campaign.
+        mandatory: Math.max(onlyIfOwed ? (had?.mandatory ?? 0) : Number(isMandatory), other.mandatory),
+      });
       return standing;
     });
     for (const [place, next] of after) {
-      if (before.get(place) === next) continue;
-      this.#put.run(...parentOf(place), child.mapping, child.id, next, mandatory.has(place) ? 1 : 0);
+      const had = before.get(place);
+      if (had?.state === next.state && had.mandatory === next.mandatory) continue;
+      const [parentMapping, parentId] = parentOf(place);
+      this.#put.run(parentMapping, parentId, child.mapping, child.id, next.state, next.mandatory);
+      if (had?.mandatory === 1 && next.mandatory === 0) this.#release(parentMapping, parentId, now);
     }
-    // What is not sent stays as it is in Campaign.
     const isAllSent = questions.every(({ onlyIfOwed }) => !onlyIfOwed);
     for (const place of before.keys()) {
       if (isAllSent && !after.has(place)) this.#giveUp.run(...parentOf(place), child.mapping, child.id);
@@ -275,10 +280,12 @@ export class Links {
   /** What is deleted as soon as nothing needs it is tried again. */
   #released(links: readonly Row[], now: number): void {
     for (const { parent_mapping: mapping, parent_id: id, mandatory } of links) {
-      if (mandatory !== 1) continue;
-      const { changes } = this.#clearDead.run(String(mapping), String(id), stillLinked);
-      if (changes > 0) this.#enqueue.run(String(mapping), String(id), now);
+      if (mandatory === 1) this.#release(String(mapping), String(id), now);
     }
+  }
+
+  #release(mapping: string, id: string, now: number): void {
+    if (this.#clearDead.run(mapping, id, stillLinked).changes > 0) this.#enqueue.run(mapping, id, now);
   }
 
   #hear(mapping: string, id: string, was: number, kind: News, now: number): void {
@@ -340,6 +347,15 @@ function stateOf(standing: ParentStanding): number {
 }
 
 type Row = Readonly<Record<string, unknown>>;
+
+interface Link {
+  readonly state: number;
+  readonly mandatory: number;
+}
+
+function linkOf(row: Row): Link {
+  return { state: Number(row["state"]), mandatory: Number(row["mandatory"]) };
+}
 
 function placeOf(row: Row): string {
   return `${String(row["parent_mapping"])} ${String(row["parent_id"])}`;

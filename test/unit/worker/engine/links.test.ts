@@ -112,6 +112,22 @@ it("a record is not deleted while mandatory links lead to it, says so, and is de
   expect(await of.faults()).toEqual([]);
 });
 
+it("a record that is kept for the sake of others is deleted once their links are optional", async () => {
+  const of = family(account, mandatory);
+  of.source.put("account", "a1");
+  of.source.put("contact", "c1", toAccount("a1"));
+  await of.start();
+  await of.settle();
+  of.source.delete("account", "a1");
+  await of.settle();
+  expect((await of.refusals("account")).map(({ reason }) => reason)).toEqual(["StillLinked"]);
+  await of.kill();
+  await of.start([mappingOf(account), mappingOf(optional)]);
+  await of.settle();
+  expect(await of.refusals("account")).toEqual([]);
+  expect(of.target.keys("cusaccount")).toEqual([]);
+});
+
 it("records and those that they point at by mandatory links go together, whichever deletion is told first", async () => {
   const of = family(mandatory, account, { table: "order", parent: "contact", mandatory: true });
   of.source.put("account", "a1");
