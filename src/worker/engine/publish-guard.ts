@@ -1,4 +1,5 @@
 import type { IngressMapping } from "../../api/integration-workflow.ts";
+import type { CampaignResourceMetadata } from "../campaign/interface.ts";
 import type { TrackedPage } from "../dataverse/interface.ts";
 import { columnsOf, type Plan, planMapping } from "../flows/ingress/plan.ts";
 import { compareUse, type Difference } from "../flows/ingress/schema-comparison.ts";
@@ -34,6 +35,10 @@ export class PublishGuard {
   #beganAt = Number.NEGATIVE_INFINITY;
   #dueAt = Number.NEGATIVE_INFINITY;
   #schemaVersion: string | undefined;
+  /** As Campaign last described it. */
+  #resource: CampaignResourceMetadata | undefined;
+  /** On the engine's clock: when Dataverse's side was last found to fit. */
+  #tableGoodSince = Number.NEGATIVE_INFINITY;
 
   constructor(context: EngineContext, state: MappingState) {
     this.#context = context;
@@ -83,28 +88,35 @@ export class PublishGuard {
   async counts(plan: Plan, page: TrackedPage, incoming: readonly Incoming[], signal: AbortSignal): Promise<boolean> {
     const { schemaVersion } = page;
     const isPublished = schemaVersion !== undefined && schemaVersion !== this.#schemaVersion;
-    if (!isPublished && (this.#isFresh() || !isOdd(plan, page, incoming))) return true;
-    const finding = await this.#check(signal);
+    const { clock, settings } = this.#context;
+    const isFresh = clock.now() - this.#tableGoodSince <= settings.freshCheckMs;
+    if (!isPublished && (isFresh || !isOdd(plan, page, incoming))) return true;
+    // Dataverse may publish every few seconds for a time; what Campaign says costs a call of its engine.
+    const finding = await this.#check(signal, this.#resource);
     if (isPublished) this.#schemaVersion = schemaVersion;
     return finding === "Same";
   }
 
-  async #check(signal: AbortSignal): Promise<Finding> {
-    const { clock, settings, now } = this.#context;
+  /** @param described what Campaign said before: only Dataverse is asked, and nothing is found out of what was written */
+  async #check(signal: AbortSignal, described?: CampaignResourceMetadata): Promise<Finding> {
+    const { clock, settings, now, dataverse, campaign } = this.#context;
     const state = this.#state;
-    this.#beganAt = clock.now();
-    this.#dueAt = this.#beganAt + (state.plan === undefined ? settings.lookAgainMs : settings.checkIntervalMs);
+    const { mapping } = state;
+    const beganAt = clock.now();
     const earlier = state.checkpoint.checks;
     const checks = begunCheck(earlier, Math.floor(now() / 1000));
     state.checkpoint = { ...state.checkpoint, checks };
     state.trust.advance(checks);
-    const { dataverse, campaign } = this.#context;
-    const { mapping } = state;
+    if (described === undefined) {
+      this.#beganAt = beganAt;
+      this.#dueAt = beganAt + (state.plan === undefined ? settings.lookAgainMs : settings.checkIntervalMs);
+    }
     // Neither goes unseen because of the other.
     const [table, resource] = await Promise.all([
       seen(dataverse.tableMetadata(mapping.table, columnsOf(mapping), signal)),
-      seen(campaign.resourceMetadata(mapping.resource, signal)),
+      described ?? seen(campaign.resourceMetadata(mapping.resource, signal)),
     ]);
+    this.#resource = "fields" in resource ? resource : undefined;
     // Written by this same function.
     const known = checks.use === undefined ? undefined : (JSON.parse(checks.use) as SchemaUse);
     const differencesOf = (use: SchemaUse) => (known === undefined ? [] : compareUse(mapping, known, use));
@@ -127,7 +139,9 @@ export class PublishGuard {
     const lost = lostFields(checks, lostBy(differences, mapping));
     if (misfits !== undefined) return this.#stop(lost, { ...misfits, doubt });
     if (!("mapping" in planned)) throw new Error("a mapping that is not planned has misfits");
-    const checked = goodCheck(lost, earlier?.epoch ?? 0, JSON.stringify(use));
+    this.#tableGoodSince = beganAt;
+    const good = described === undefined ? earlier?.epoch : earlier?.good;
+    const checked = goodCheck(lost, good ?? 0, JSON.stringify(use));
     if (differences.length === 0 && checks.drift === undefined) return this.#goOn(checked, planned);
     // A person has to say yes first; then everything is read again.
     if (state.checkpoint.pause !== undefined) return this.#doubt(lost, doubt);

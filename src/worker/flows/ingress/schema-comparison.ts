@@ -10,7 +10,7 @@ import type { ColumnType } from "../../dataverse/interface.ts";
 import type { Doubt } from "../../queue/interface.ts";
 import type { SchemaUse, UsedColumn } from "./schema-use.ts";
 
-export type DriftReason = "ColumnMissing" | "FieldMissing" | "ColumnChanged" | "FieldChanged";
+type DriftReason = "ColumnMissing" | "FieldMissing" | "ColumnChanged" | "FieldChanged";
 
 export interface Difference {
   /** `Follow`: with everything read again; `Stop`: until it is put back, or a person says that it is meant. */
@@ -29,12 +29,6 @@ export function compareUse(mapping: IngressMapping, before: SchemaUse, after: Sc
   const columns = Object.keys(before.columns).flatMap((name) => columnDifferences(mapping, name, before, after));
   const fields = Object.keys(before.fields).flatMap((name) => fieldDifferences(mapping, name, before, after));
   return [...tableDifferences(mapping, before.table, after.table), ...columns, ...fields];
-}
-
-/** The more of two doubts. */
-export function worse(a: Doubt, b: Doubt): Doubt {
-  const order = ["None", "SinceGood", "All"] as const;
-  return order.indexOf(a) > order.indexOf(b) ? a : b;
 }
 
 function tableDifferences({ table }: IngressMapping, was: SchemaUse["table"], is: SchemaUse["table"]): Difference[] {
