@@ -53,6 +53,36 @@ describe("kubectl get", () => {
     );
   }
 
+  test("describes how far a mapping is, a line for each figure", async () => {
+    const contact = {
+      name: "contact",
+      phase: "Replay",
+      backlog: 98_432,
+      parked: 4,
+      read: 1_540_000,
+      written: 1_441_568,
+    };
+    const reading = { read: 540_000, estimatedTotal: 1_000_000 };
+    await writeStatus("contacts", {
+      mappings: [{ ...contact, reading, recordsPerSecond: 20, secondsToDrain: 27_922 }],
+    });
+    const lines = (await kubectl(["describe", "iw", "contacts"])).split("\n").map((line) => line.trim());
+    const from = lines.lastIndexOf("Mappings:");
+    expect(lines.slice(from + 1, from + 12).map((line) => line.replaceAll(/ {2,}/g, " "))).toEqual([
+      "Backlog: 98432",
+      "Name: contact",
+      "Parked: 4",
+      "Phase: Replay",
+      "Read: 1540000",
+      "Reading:",
+      "Estimated Total: 1000000",
+      "Read: 540000",
+      "Records Per Second: 20",
+      "Seconds To Drain: 27922",
+      "Written: 1441568",
+    ]);
+  });
+
   test("answers at a glance", async () => {
     expect(await table(["iw"])).toEqual([
       "NAME  TYPE  STATE  BACKLOG  RESTART  AGE",
