@@ -3,7 +3,8 @@ import { coalesce, type Decision, type KnownState, type PutRow } from "../coales
 import type { Incoming, PageCommit, PageResult, Stage } from "../interface.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import { departed, holds, type Keys } from "./keys.ts";
-import { type Links, unparking } from "./links.ts";
+import { unparking } from "./link-news.ts";
+import type { Links } from "./links.ts";
 
 type Row = Record<string, SQLOutputValue>;
 

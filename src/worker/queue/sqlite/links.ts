@@ -1,38 +1,8 @@
-import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import type { Parent, ParentQuestion, ParentStanding } from "../interface.ts";
-import { parentMissing, removedInCampaign, stillLinked } from "../reasons.ts";
+import { removedInCampaign } from "../reasons.ts";
 import { departed, sharing } from "./keys.ts";
-
-/** Values of `links.state`. */
-const state = {
-  linked: 0,
-  owed: 1,
-  waiting: 2,
-  /** Campaign has the link until the record is written the next time, without it. */
-  former: 3,
-} as const;
-
-/** Values of `link_news.kind`. */
-const news = {
-  /** Campaign has it, newly or anew. */
-  landed: 0,
-  /** Campaign no longer has it. */
-  lost: 1,
-  /** It will not be written, or nothing more is known of it: what waits is to ask again. */
-  decided: 2,
-} as const;
-type News = (typeof news)[keyof typeof news];
-
-/** Nobody leases a parked row: its place in the queue is behind all others, and comes back when it is unparked. */
-export const parkedUntil = 2 ** 52;
-const unparked = "ready_at = CASE parked WHEN 0 THEN ready_at ELSE first_read_at END, parked = 0";
-/** Set on every row that the reader changes. */
-export const unparking = unparked;
-
-/** Whom a parked record waits for. */
-export const awaitedParents = `SELECT parent_mapping, parent_id FROM links WHERE mapping = ? AND id = ? AND state = ${state.waiting}`;
-
-const toldAtOnce = 300;
+import { type LinkNews, news, state } from "./link-news.ts";
 
 /** A table of which not everything was read yet: what is not known of it may still come. */
 const isLoading = "delta_link IS NULL OR coalesce(snapshot_purpose, 'Replay') <> 'Replay'";
@@ -43,6 +13,7 @@ const isLoading = "delta_link IS NULL OR coalesce(snapshot_purpose, 'Replay') <>
  * tables. So nobody waits for what has happened already. To be called within a transaction.
  */
 export class Links {
+  readonly #news: LinkNews;
   readonly #of;
   readonly #put;
   readonly #giveUp;
@@ -57,25 +28,15 @@ export class Links {
   readonly #dropAbsent;
   readonly #dropAbsents;
   readonly #checkpoint;
-  readonly #enqueue;
   readonly #cycle;
-  readonly #hasChildren;
   readonly #sharing;
-  readonly #announce;
-  readonly #news;
-  readonly #forgetNews;
-  readonly #place;
-  readonly #childrenOfOne;
-  readonly #childrenOfAll;
-  readonly #owe;
-  readonly #touch;
   readonly #settled;
-  readonly #clearDead;
   readonly #needed;
   readonly #moves;
   readonly #disturb;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, linkNews: LinkNews) {
+    this.#news = linkNews;
     this.#of = database.prepare("SELECT * FROM links WHERE mapping = ? AND id = ?");
     this.#put = database.prepare(
       `INSERT INTO links (parent_mapping, parent_id, mapping, id, state, mandatory) VALUES (?, ?, ?, ?, ?, ?)
@@ -103,10 +64,6 @@ export class Links {
     this.#dropAbsent = database.prepare("DELETE FROM absent WHERE mapping = ? AND id = ?");
     this.#dropAbsents = database.prepare("DELETE FROM absent WHERE mapping = ?");
     this.#checkpoint = database.prepare(`SELECT ${isLoading} AS loading FROM checkpoint WHERE mapping = ?`);
-    this.#enqueue = database.prepare(
-      `INSERT OR IGNORE INTO pending (mapping, id, operation, generation, first_read_at, ready_at)
-       SELECT mapping, ?2, 0, generation, ?3, ?3 FROM checkpoint WHERE mapping = ?1`,
-    );
     this.#cycle = database.prepare(
       `WITH RECURSIVE up (mapping, id) AS (
          VALUES (?1, ?2)
@@ -116,25 +73,7 @@ export class Links {
            JOIN links l ON l.mapping = up.mapping AND l.id = up.id AND l.state = ${state.waiting})
        SELECT 1 FROM up WHERE mapping = ?3 AND id = ?4`,
     );
-    this.#hasChildren = database.prepare("SELECT 1 FROM links WHERE parent_mapping = ? AND parent_id = ? LIMIT 1");
     this.#sharing = database.prepare(sharing);
-    this.#announce = database.prepare("INSERT INTO link_news (mapping, id, kind) VALUES (?, ?, ?)");
-    this.#news = database.prepare("SELECT * FROM link_news ORDER BY seq LIMIT 1");
-    this.#forgetNews = database.prepare("DELETE FROM link_news WHERE seq = ?");
-    this.#place = database.prepare(
-      "UPDATE link_news SET place_parent = ?, place_mapping = ?, place_id = ? WHERE seq = ?",
-    );
-    const children = (ofWhich: string) =>
-      database.prepare(
-        `SELECT * FROM links WHERE parent_mapping = ?1 AND ${ofWhich}
-         ORDER BY parent_id, mapping, id LIMIT ${toldAtOnce}`,
-      );
-    this.#childrenOfOne = children("parent_id = ?2 AND (mapping, id) > (?4, ?5) AND ?3 IS NOT NULL");
-    this.#childrenOfAll = children("?2 IS NULL AND (parent_id, mapping, id) > (?3, ?4, ?5)");
-    this.#owe = database.prepare(`UPDATE links SET state = ${state.owed} WHERE ${one}`);
-    this.#touch = database.prepare(
-      `UPDATE pending SET ${unparked}, revision = revision + 1 WHERE mapping = ? AND id = ?`,
-    );
     this.#settled = database.prepare(`UPDATE links SET state = ${state.linked} WHERE ${one} AND state = ${state.owed}`);
     this.#needed = database.prepare(
       `SELECT 1 FROM links l JOIN written w ON w.mapping = l.mapping AND w.id = l.id
@@ -150,7 +89,6 @@ export class Links {
       `UPDATE pending SET revision = revision + 1 WHERE (mapping, id) IN
          (SELECT mapping, id FROM links WHERE parent_mapping = ? AND parent_id = ? AND mandatory = 1)`,
     );
-    this.#clearDead = database.prepare("DELETE FROM dead WHERE mapping = ? AND id = ? AND reason = ?");
   }
 
   /** See Queue.askParents. */
@@ -177,7 +115,7 @@ export class Links {
       if (had?.state === next.state && had.mandatory === next.mandatory) continue;
       const [parentMapping, parentId] = parentOf(place);
       this.#put.run(parentMapping, parentId, child.mapping, child.id, next.state, next.mandatory);
-      if (had?.mandatory === 1 && next.mandatory === 0) this.#release(parentMapping, parentId, now);
+      if (had?.mandatory === 1 && next.mandatory === 0) this.#news.release(parentMapping, parentId, now);
     }
     const isAllSent = questions.every(({ onlyIfOwed }) => !onlyIfOwed);
     for (const place of before.keys()) {
@@ -221,25 +159,25 @@ export class Links {
   landed({ mapping, id }: Parent, targetKey: string): void {
     this.#dropAbsent.run(mapping, id);
     const ids = new Set([id, ...this.#sharing.all(mapping, targetKey).map((row) => String(row["id"]))]);
-    for (const one of ids) this.#tell(mapping, one, news.landed);
+    for (const one of ids) this.#news.tell(mapping, one, news.landed);
   }
 
   /** A deletion that was begun was not done: it is there as before. */
   stays({ mapping, id }: Parent): void {
-    this.#tell(mapping, id, news.decided);
+    this.#news.tell(mapping, id, news.decided);
   }
 
   lost({ mapping, id }: Parent): void {
-    this.#tell(mapping, id, news.lost);
+    this.#news.tell(mapping, id, news.lost);
   }
 
   refused({ mapping, id }: Parent): void {
     this.#dropAbsent.run(mapping, id);
-    this.#tell(mapping, id, news.decided);
+    this.#news.tell(mapping, id, news.decided);
   }
 
   absent({ mapping, id }: Parent, why: "Gone" | "FilteredOut"): void {
-    if (this.#tell(mapping, id, news.decided)) this.#putAbsent.run(mapping, id, why);
+    if (this.#news.tell(mapping, id, news.decided)) this.#putAbsent.run(mapping, id, why);
   }
 
   isLoading(mapping: string): boolean {
@@ -249,55 +187,14 @@ export class Links {
   /** A table is read from its beginning: what was absent may not be. Or it was read: what it does not have will not come. */
   loads(mapping: string, begins: boolean): void {
     if (begins) this.#dropAbsents.run(mapping);
-    else this.#announce.run(mapping, null, news.decided);
-  }
-
-  /** Tells the oldest news to those whom it concerns, up to so many of them. */
-  proceed(now: number): void {
-    for (let left = toldAtOnce; left > 0; ) {
-      const row = this.#news.get();
-      if (row === undefined) return;
-      left -= 1 + this.#proceed(row, now);
-    }
-  }
-
-  /** @returns how many were told */
-  #proceed(row: Record<string, SQLOutputValue>, now: number): number {
-    const { seq, mapping, id, kind, place_parent: parent, place_mapping: place, place_id: last } = row;
-    const statement = id === null ? this.#childrenOfAll : this.#childrenOfOne;
-    const children = statement.all(mapping ?? "", id ?? null, parent ?? "", place ?? "", last ?? "");
-    for (const child of children) {
-      this.#hear(String(child["mapping"]), String(child["id"]), Number(child["state"]), Number(kind) as News, now);
-      if (kind === news.decided || child["state"] === state.former) continue;
-      this.#owe.run(String(mapping), String(child["parent_id"]), String(child["mapping"]), String(child["id"]));
-    }
-    const end = children.at(-1);
-    if (end === undefined || children.length < toldAtOnce) this.#forgetNews.run(seq ?? null);
-    else this.#place.run(end["parent_id"] ?? "", end["mapping"] ?? "", end["id"] ?? "", seq ?? null);
-    return children.length;
+    else this.#news.tellAll(mapping);
   }
 
   /** What is deleted as soon as nothing needs it is tried again. */
   #released(links: readonly Row[], now: number): void {
     for (const { parent_mapping: mapping, parent_id: id, mandatory } of links) {
-      if (mandatory === 1) this.#release(String(mapping), String(id), now);
+      if (mandatory === 1) this.#news.release(String(mapping), String(id), now);
     }
-  }
-
-  #release(mapping: string, id: string, now: number): void {
-    if (this.#clearDead.run(mapping, id, stillLinked).changes > 0) this.#enqueue.run(mapping, id, now);
-  }
-
-  #hear(mapping: string, id: string, was: number, kind: News, now: number): void {
-    if (was === state.former) return; // It is on its way to others.
-    if (kind !== news.landed && was === state.owed) return; // It was written without.
-    if (kind === news.decided && was !== state.waiting) return;
-    if (this.#touch.run(mapping, id).changes > 0) return;
-    if (kind === news.decided) return; // It does not wait.
-    const reason = this.#dead.get(mapping, id)?.["reason"];
-    if (reason !== undefined && reason !== parentMissing) return; // It asks when it is mended.
-    if (reason !== undefined && kind === news.landed) this.#clearDead.run(mapping, id, parentMissing);
-    if (reason === undefined || kind === news.landed) this.#enqueue.run(mapping, id, now);
   }
 
   #standing({ mapping, id }: ParentQuestion, isOwed: boolean): ParentStanding {
@@ -325,19 +222,12 @@ export class Links {
     const { mapping, id } = question;
     if (this.#leadsTo(mapping, id, child.mapping, child.id)) return { kind: "Absent", why: "Cycle" };
     // Nobody knows of it: it is read, and what is found decides.
-    if (!this.isLoading(mapping)) this.#enqueue.run(mapping, id, now);
+    if (!this.isLoading(mapping)) this.#news.enqueue(mapping, id, now);
     return standing;
   }
 
   #leadsTo(fromMapping: string, fromId: string, mapping: string, id: string): boolean {
     return this.#cycle.get(fromMapping, fromId, mapping, id) !== undefined;
-  }
-
-  /** @returns whether anything points at it */
-  #tell(mapping: string, id: string, kind: News): boolean {
-    if (this.#hasChildren.get(mapping, id) === undefined) return false;
-    this.#announce.run(mapping, id, kind);
-    return true;
   }
 }
 

@@ -11,7 +11,7 @@ import type {
   StoredRefusal,
 } from "../stored-records.ts";
 import { heldUntil, isRemoval } from "./intake.ts";
-import { awaitedParents } from "./links.ts";
+import { awaitedParents } from "./link-news.ts";
 import type { StoreClock } from "./store-clock.ts";
 import type { Transactions } from "./transactions.ts";
 import { writtenOf } from "./turns.ts";

@@ -19,7 +19,8 @@ import type {
 import { Checkpoints } from "./checkpoints.ts";
 import { heldUntil, Intake } from "./intake.ts";
 import { Keys } from "./keys.ts";
-import { Links, unparking } from "./links.ts";
+import { LinkNews, unparking } from "./link-news.ts";
+import { Links } from "./links.ts";
 import { openDatabase, type StoreWait } from "./open.ts";
 import { SqliteRecords } from "./records.ts";
 import { StoreClock } from "./store-clock.ts";
@@ -59,6 +60,7 @@ class SqliteQueue implements Queue {
   readonly #transactions: Transactions;
   readonly #checkpoints: Checkpoints;
   readonly #keys: Keys;
+  readonly #linkNews: LinkNews;
   readonly #links: Links;
   readonly #intake: Intake;
   readonly #turns: Turns;
@@ -76,7 +78,8 @@ class SqliteQueue implements Queue {
     this.#clock = new StoreClock(wall, database);
     this.#fingerprintKey = Buffer.from(this.#meta("fingerprint_key") ?? "", "base64");
     this.#transactions = new Transactions(database, () => this.#noRoom());
-    this.#links = new Links(database);
+    this.#linkNews = new LinkNews(database);
+    this.#links = new Links(database, this.#linkNews);
     this.#checkpoints = new Checkpoints(database, this.#links);
     this.#keys = new Keys(database);
     this.#intake = new Intake(database, this.#checkpoints, this.#keys, this.#links);
@@ -199,7 +202,7 @@ class SqliteQueue implements Queue {
   lease(mapping: string, limit: number, leaseMs: number): Promise<readonly LeasedRecord[]> {
     return this.#transactions.run(() => {
       const now = this.#clock.now();
-      this.#links.proceed(now);
+      this.#linkNews.proceed(now);
       return this.#turns.lease(mapping, limit, leaseMs, now);
     });
   }

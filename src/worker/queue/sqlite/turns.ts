@@ -3,7 +3,8 @@ import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
 import type { LeasedRecord, Leave, ParentQuestion, ParentStanding, Settlement, WrittenRecord } from "../interface.ts";
 import { heldUntil, isRemoval } from "./intake.ts";
 import { departed, holds, type Keys } from "./keys.ts";
-import { type Links, parkedUntil } from "./links.ts";
+import { parkedUntil } from "./link-news.ts";
+import type { Links } from "./links.ts";
 
 type Row = Record<string, SQLOutputValue>;
 
