@@ -56,7 +56,11 @@ export async function twoMillionOverHttp(): Promise<readonly Measurement[]> {
           `${name} over HTTP: ${rows.toLocaleString("en")} rows in ${seconds.toFixed(0)} s`,
           `resident: ${resident.told()}; backlog: peak ${seen.backlog}; /readyz: at most ${seen.readyMs.toFixed(0)} ms`,
           `kills: ${seen.kills}; pages read: ${seen.pages}; in Campaign ${there}, of them ${there - rows} too many`,
-          `changes beside it: ${delays.length}, in Campaign after ${percentile(delays, 0.5).toFixed(0)} ms (median), ${(delays.at(-1) ?? 0).toFixed(0)} ms (latest)`,
+          ...(delays.length === 0
+            ? []
+            : [
+                `changes beside it: ${delays.length}, in Campaign after ${percentile(delays, 0.5).toFixed(0)} ms (median), ${(delays.at(-1) ?? 0).toFixed(0)} ms (latest)`,
+              ]),
         ].join("\n  "),
       );
       measurements.push({
