@@ -163,6 +163,12 @@ export class People {
     await this.#control.deleteRecords({ resource: "profile", keys });
   }
 
+  /** Edits and removes some records by hand. */
+  async meddle(): Promise<void> {
+    for (let n = 0; n < 3; n++) await this.editByHand();
+    await this.removeByHand(Number.POSITIVE_INFINITY);
+  }
+
   async editByHand(): Promise<void> {
     const [key = ""] = await this.some("contact", 1);
     if ((await this.#control.findRecords({ resource: "profile", key })).length === 0) return;

@@ -189,7 +189,8 @@ export class Storm {
     }
     await this.#stopAndCheckDead("AfterStorm");
     if (this.#faults.length > 0) return;
-    // A replay mends what people did in Campaign.
+    // A replay mends what people did in Campaign, also what they did while nobody ran.
+    await this.people.meddle();
     await this.#begin(this.#mappings.map((mapping) => ({ ...mapping, replay: `last ${++this.#replays}` })));
     await this.#rest("AfterReplay", async () => []);
     if (this.#faults.length > 0) return;
