@@ -1,9 +1,13 @@
-/** `npm run bench [-- <name>...] [--seconds <n>]`: measures, and prints tables. `--seconds` is how long `ceiling` reads. */
+/**
+ * `npm run bench [-- <name>...] [--seconds <n>]`: measures, and prints tables. `--seconds` is how long `ceiling` reads.
+ * `npm run bench -- storm [--seeds <n>] [--from <seed>] [--parallel <n>]` measures nothing: it looks for faults.
+ */
 import { parseArgs } from "node:util";
 import { ceiling } from "./ceiling.ts";
 import { endToEnd } from "./end-to-end.ts";
 import { engineAlone } from "./engine.ts";
 import { queueAlone } from "./queue.ts";
+import { manyStorms } from "./storm.ts";
 import type { Bench } from "./table.ts";
 import { printTable } from "./table.ts";
 import { twoMillion } from "./two-million/main.ts";
@@ -11,11 +15,16 @@ import { twoMillionOverHttp } from "./two-million/over-http.ts";
 
 const contactsOfAdventureWorks = 18_484;
 /** Only when they are asked for. */
-const takesLong: ReadonlySet<string> = new Set(["ceiling", "two-million", "two-million-http"]);
+const takesLong: ReadonlySet<string> = new Set(["ceiling", "storm", "two-million", "two-million-http"]);
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { seconds: { type: "string", default: "300" } },
+  options: {
+    seconds: { type: "string", default: "300" },
+    seeds: { type: "string", default: "20" },
+    from: { type: "string", default: "1" },
+    parallel: { type: "string", default: "6" },
+  },
 });
 
 const benches: Readonly<Record<string, Bench>> = {
@@ -26,6 +35,12 @@ const benches: Readonly<Record<string, Bench>> = {
   "two-million": twoMillion,
   "two-million-http": twoMillionOverHttp,
   ceiling: () => ceiling(Number(values.seconds)),
+  storm: async () => {
+    const { seeds, from, parallel } = values;
+    const isSound = await manyStorms({ seeds: Number(seeds), from: Number(from), parallel: Number(parallel) });
+    if (!isSound) process.exitCode = 1;
+    return [];
+  },
 };
 
 const unknown = positionals.filter((name) => benches[name] === undefined);
@@ -39,5 +54,5 @@ if (unknown.length > 0) {
     console.error(`bench: ${name} ...`);
     rows.push(...((await benches[name]?.()) ?? []));
   }
-  printTable(rows);
+  if (rows.length > 0) printTable(rows);
 }

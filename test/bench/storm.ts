@@ -5,33 +5,30 @@
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { runStorm, type StormResult } from "../storm/storm.ts";
 
 /** Larger than those that every change must come through. */
-const storm = { contacts: 120, happenings: 45, calmSeconds: 90 } as const;
+const storm = { contacts: 120, happenings: 45, calmSeconds: 120 } as const;
+
+export interface ManyStorms {
+  readonly seeds: number;
+  readonly from: number;
+  readonly parallel: number;
+}
 
 /** @returns whether the worker came through all of them */
-export async function manyStorms(args: readonly string[]): Promise<boolean> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      seeds: { type: "string", default: "20" },
-      from: { type: "string", default: "1" },
-      parallel: { type: "string", default: "6" },
-    },
-  });
-  const from = Number(values.from);
-  const end = from + Number(values.seeds);
+export async function manyStorms({ seeds, from, parallel }: ManyStorms): Promise<boolean> {
+  const end = from + seeds;
   const logs = mkdtempSync(join(tmpdir(), "storms-"));
   const startedAt = performance.now();
   let next = from;
+  let isEnding = false;
   let done = 0;
   let broken = 0;
   const leftOut = new Set<string>();
   const interrupt = () => {
     console.log(`ending: to go on, npm run bench -- storm --seeds ${end - next} --from ${next}`);
-    next = Math.max(next, end);
+    isEnding = true;
   };
   process.once("SIGINT", interrupt);
 
@@ -50,17 +47,15 @@ export async function manyStorms(args: readonly string[]): Promise<boolean> {
     console.log(`  once more: npm run bench -- storm --seeds 1 --from ${seed}`);
   };
   const storms = async (): Promise<void> => {
-    while (next < end) {
+    while (next < end && !isEnding) {
       const seed = next++;
       report(seed, await runStorm({ seed, ...storm }));
     }
   };
-  await Promise.all(Array.from({ length: Number(values.parallel) }, storms));
+  await Promise.all(Array.from({ length: parallel }, storms));
   process.off("SIGINT", interrupt);
   for (const what of leftOut) console.log(`left out: ${what}`);
   const minutes = ((performance.now() - startedAt) / 60_000).toFixed(1);
   console.log(`${done} storms from seed ${from}, ${broken} broken, in ${minutes} minutes`);
   return broken === 0;
 }
-
-if (import.meta.main && !(await manyStorms(process.argv.slice(2)))) process.exitCode = 1;

@@ -74,7 +74,7 @@ export async function compare(
 }
 
 /** A resource's records that have a key, by it. */
-export async function recordsByKey(control: SandboxControl, { resource, key }: IngressMapping) {
+async function recordsByKey(control: SandboxControl, { resource, key }: IngressMapping) {
   const records = new Map<string, Values[]>();
   for await (const { values } of control.records({ resource })) {
     const value = values[key.field];
