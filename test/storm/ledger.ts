@@ -42,8 +42,12 @@ export async function compare(
   const deadIds = new Set<string>();
   const mayBeDead = new Set<string>();
   const family = await Family.of(control, mappings, chronicle);
+  const kept = new Set<string>();
+  for (const { resource } of mappings) {
+    for (const key of await mandatoryTargets(control, mappings, resource)) kept.add(key);
+  }
   for (const mapping of mappings) {
-    const judge = new MappingJudge(mapping, deeds, chronicle, family, sharpness);
+    const judge = new MappingJudge(mapping, deeds, chronicle, family, kept, sharpness);
     const { table, resource } = mapping;
     const records = await recordsByKey(control, mapping);
     const { wanted, refused, mayStay } = await judge.rows(control);
@@ -102,13 +106,23 @@ class MappingJudge {
   readonly #deeds: Deeds;
   readonly #chronicle: Chronicle;
   readonly #family: Family;
+  /** Keys that mandatory links in Campaign lead to. */
+  readonly #kept: ReadonlySet<string>;
   readonly #sharpness: Sharpness;
 
-  constructor(mapping: IngressMapping, deeds: Deeds, chronicle: Chronicle, family: Family, sharpness: Sharpness) {
+  constructor(
+    mapping: IngressMapping,
+    deeds: Deeds,
+    chronicle: Chronicle,
+    family: Family,
+    kept: ReadonlySet<string>,
+    sharpness: Sharpness,
+  ) {
     this.#mapping = mapping;
     this.#deeds = deeds;
     this.#chronicle = chronicle;
     this.#family = family;
+    this.#kept = kept;
     this.#sharpness = sharpness;
   }
 
@@ -160,6 +174,8 @@ class MappingJudge {
         // What leads to a record that is gone is no link.
         const isNone = (found ?? "") === "" || String(found).startsWith("#");
         const mayLack = this.#sharpness === "AfterStorm" && target !== null && this.#deeds.removed.has(target);
+        // A target that is to go, and is kept because others need it, may still be linked.
+        if (target === null && typeof found === "string" && this.#kept.has(found)) return [];
         return found === target || (isNone && (target === null || mayLack)) ? [] : [differs(field.field, target)];
       }),
       ...constants.flatMap(({ field }) => {

@@ -158,6 +158,9 @@ export class People {
 
   async removeByHand(most: number): Promise<void> {
     if (this.deeds.removed.size >= most) return;
+    // Where a PATCH makes what is missing, a replay makes it without its constants: that is known, and not judged here.
+    const { missingKey } = await this.#control.setCampaignBehaviour({});
+    if (missingKey === "create") return;
     const keys = await this.some("contact", 1);
     for (const key of keys) this.deeds.removed.add(key);
     await this.#control.deleteRecords({ resource: "profile", keys });
