@@ -3,7 +3,7 @@ import type { ConditionOutcome } from "../flows/ingress/filter.ts";
 import { parentMissing, removedInCampaign } from "../queue/reasons.ts";
 import type { StoredPending } from "../queue/stored-records.ts";
 import type { Fate, RecordFate } from "./answers.ts";
-import type { RecordFacts, SourceLook } from "./fate.ts";
+import { isNewer, type RecordFacts, type SourceLook, time } from "./facts.ts";
 
 type Words = Pick<RecordFate, "summary" | "next">;
 
@@ -181,15 +181,4 @@ function soonRead({ pause, readsTable }: RecordFacts): string {
 
 function standstill({ reason, message }: { reason: string; message: string }): string {
   return `The mapping stands still, ${reason}: ${message.replace(/[.\s]+$/, "")}.`;
-}
-
-/** Whether Dataverse has something newer than the worker has read. */
-export function isNewer({ stored, source }: RecordFacts): boolean {
-  if (source.kind !== "Found") return false;
-  const read = [stored?.pending, stored?.dead, stored?.written].flatMap((part) => part?.version ?? []);
-  return read.every((version) => version < source.version);
-}
-
-export function time(milliseconds: number): string {
-  return new Date(milliseconds).toISOString();
 }

@@ -1,44 +1,7 @@
 /** One record's fate, from what the store, Dataverse and Campaign say of it. Pure. */
-import type { IngressMapping } from "../../api/integration-workflow.ts";
-import type { ConditionOutcome } from "../flows/ingress/filter.ts";
-import type { StoredRecord } from "../queue/stored-records.ts";
-import type { Fate, LastFailure, Match, RecordFate } from "./answers.ts";
-import { isNewer, time, words } from "./fate-words.ts";
-
-/** The row in Dataverse now. */
-export type SourceLook =
-  | { readonly kind: "NotAsked" | "NoAnswer"; readonly why: string }
-  | { readonly kind: "Gone" }
-  | {
-      readonly kind: "Found";
-      readonly version: bigint;
-      /** What would become of it if it were read now. */
-      readonly row:
-        | { readonly kind: "Mapped" }
-        | { readonly kind: "Refused"; readonly message: string }
-        | { readonly kind: "FilteredOut"; readonly conditions: readonly ConditionOutcome[] };
-    };
-
-/** How many records have the key in Campaign now. */
-export type CampaignLook =
-  | { readonly kind: "Found"; readonly records: number }
-  | { readonly kind: "NoAnswer"; readonly why: string };
-
-export interface RecordFacts {
-  readonly mapping: IngressMapping;
-  /** Absent: the store knows nothing of it. */
-  readonly stored?: StoredRecord;
-  readonly source: SourceLook;
-  /** Absent: nobody asked. */
-  readonly campaign?: CampaignLook;
-  readonly lastFailure?: LastFailure;
-  /** Why nothing of the mapping moves. */
-  readonly pause?: { readonly reason: string; readonly message: string };
-  /** The table is being read from its beginning. */
-  readonly readsTable: boolean;
-  /** Milliseconds since 1970. */
-  readonly now: number;
-}
+import type { Fate, Match, RecordFate } from "./answers.ts";
+import { isNewer, type RecordFacts, time } from "./facts.ts";
+import { words } from "./fate-words.ts";
 
 /** @param id what was asked for, if that is an id; it is named only if there is a record */
 export function describeFate(facts: RecordFacts, id: string | undefined): RecordFate {

@@ -11,7 +11,8 @@ import { removedInCampaign } from "../queue/reasons.ts";
 import type { RefusalPlace, RefusalSelection, StoredRecord } from "../queue/stored-records.ts";
 import type { DeadLettersAnswer, RecordFate, RecordsAnswer, RedriveAnswer, RedriveQuestion } from "./answers.ts";
 import { AskedWronglyError, type DeadLettersQuestion, type RecordQuestion } from "./asked.ts";
-import { type CampaignLook, describeFate, type SourceLook } from "./fate.ts";
+import type { CampaignLook, SourceLook } from "./facts.ts";
+import { describeFate } from "./fate.ts";
 import type { LastFailures } from "./last-failures.ts";
 
 export interface RecordsOptions {

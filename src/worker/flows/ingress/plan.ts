@@ -6,7 +6,7 @@ import type { ColumnMetadata, TableMetadata } from "../../dataverse/interface.ts
 import { convert, type FieldValue, textSource } from "./convert.ts";
 import { compileFilter, FilterError, needsLabels, type RowFilter } from "./filter.ts";
 import { hasLabel } from "./labels.ts";
-import { type PlannedLink, planLink } from "./links.ts";
+import { type PlannedLink, planLink } from "./plan-link.ts";
 
 export interface PlannedField {
   readonly column: ColumnMetadata;

@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import type { IngressMapping } from "../../../../src/api/integration-workflow.ts";
 import type { StoredPending, StoredRecord } from "../../../../src/worker/queue/stored-records.ts";
 import type { Fate } from "../../../../src/worker/records/answers.ts";
-import { describeFate, type RecordFacts, type SourceLook } from "../../../../src/worker/records/fate.ts";
+import type { RecordFacts, SourceLook } from "../../../../src/worker/records/facts.ts";
+import { describeFate } from "../../../../src/worker/records/fate.ts";
 
 const now = Date.parse("2026-11-22T03:00:00Z");
 const id = "00000000-0000-0000-0000-000000000001";
