@@ -61,6 +61,11 @@ export class PublishGuard {
     return this.dueInMs;
   }
 
+  /** A check could not be made, and its caller tries again after this time: a mapping without a plan not before. */
+  waits(delayMs: number): void {
+    if (this.#state.plan === undefined) this.#dueAt = this.#context.clock.now() + delayMs;
+  }
+
   /** The plan to work by, after a check if it is time for one; undefined while the mapping does not fit. */
   async plan(signal: AbortSignal): Promise<Plan | undefined> {
     const { clock, settings } = this.#context;
@@ -74,7 +79,6 @@ export class PublishGuard {
     } catch (error) {
       // What is running goes on while one of the systems is away.
       const isAway = error instanceof ServiceError && error.scope === "Service" && fatalOf(error) === undefined;
-      if (this.#state.plan === undefined) this.#dueAt = clock.now();
       if (this.#state.plan === undefined || !isAway || signal.aborted) throw error;
       this.#context.logger.warn("schema.not-checked", { mapping: this.#state.mapping.table, error });
     }

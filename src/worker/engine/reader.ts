@@ -266,6 +266,7 @@ export class Reader {
       error instanceof ServiceError ? (error.retryAfterSeconds ?? 0) * 1000 : 0,
     );
     logger.warn("read.failed", { mapping, failures: this.#failures, tryAgainMs: Math.round(waitMs), error });
+    this.#guard.waits(waitMs);
     return waitMs;
   }
 
