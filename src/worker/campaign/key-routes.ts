@@ -98,16 +98,22 @@ export class KeyRoutes {
    * finds nothing, or is refused, may no longer be one: if it was proven some time ago, it is proven again first.
    */
   async find(key: CampaignKey, signal: AbortSignal): Promise<readonly CampaignRecord[]> {
-    const isOld = this.#clock.now() - (this.#routes.get(routeId(key))?.learnedAt ?? 0) > doubtedAfterMs;
-    if (!isOld) return this.#find(key, signal);
+    const known = this.#routes.get(routeId(key));
     try {
       const found = await this.#find(key, signal);
-      if (found.length > 0) return found;
+      if (found.length > 0 || !this.#isDoubted(known)) return found;
     } catch (error) {
-      if (!(error instanceof CampaignError) || error.code !== "Refused") throw error;
+      const isRefused = error instanceof CampaignError && error.code === "Refused";
+      if (!isRefused || !this.#isDoubted(known)) throw error;
     }
-    this.forget(key);
+    // Of those who find nothing at the same time, the first forgets.
+    if (this.#routes.get(routeId(key)) === known) this.forget(key);
     return this.#find(key, signal);
+  }
+
+  /** Whether a way may have been used that was proven some time ago: what was not known was proven for this use. */
+  #isDoubted(known: KnownRoute | undefined): boolean {
+    return known !== undefined && this.#clock.now() - known.learnedAt > doubtedAfterMs;
   }
 
   async #find(key: CampaignKey, signal: AbortSignal): Promise<readonly CampaignRecord[]> {
