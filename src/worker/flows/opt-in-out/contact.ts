@@ -1,0 +1,92 @@
+/** One contact, its opt-outs in both systems and what was last agreed of them. Pure. */
+
+export type Direction = "Disabled" | "DynamicsToCampaign" | "CampaignToDynamics" | "Bidirectional";
+
+export type System = "Dynamics" | "Campaign";
+
+/** TRUE: opted out. undefined: the system has no value, which is no opt-out and nobody's opt-in. */
+export type OptOut = boolean | undefined;
+
+export interface DynamicsReading {
+  readonly state: "Read";
+  /** Read for this decision, not taken from a feed that may lag. */
+  readonly fresh: boolean;
+  /** The row version of the ETag: any later write of the record makes another one. */
+  readonly version: bigint;
+  /** The record's `modifiedon`, milliseconds since 1970. undefined: not known, so later than anything. */
+  readonly modifiedAt: number | undefined;
+  /** By field. */
+  readonly values: ReadonlyMap<string, OptOut>;
+}
+
+export interface CampaignValue {
+  readonly value: OptOut;
+  /** When the attribute changed, milliseconds since 1970; not when the profile did. */
+  readonly changedAt: number | undefined;
+}
+
+export interface CampaignReading {
+  readonly state: "Read";
+  /** Read for this decision. An export may be a day old. */
+  readonly fresh: boolean;
+  /** The profile's `created`, as Campaign writes it: tells a profile from one that was made again under the same key. */
+  readonly profileCreated: string | undefined;
+  /** By field. */
+  readonly values: ReadonlyMap<string, CampaignValue>;
+}
+
+/** `Missing`: looked for and not found. */
+export type DynamicsSide = DynamicsReading | { readonly state: "Unread" | "Missing" };
+export type CampaignSide = CampaignReading | { readonly state: "Unread" | "Missing" };
+
+/** What is kept of a contact between two decisions. */
+export interface Agreement {
+  /** By field: the last value that both systems had; in one direction, the source's last one that was dealt with. */
+  readonly values: ReadonlyMap<string, boolean>;
+  /** Fields with a write of which it is not known whether it was done. */
+  readonly unanswered: ReadonlySet<string>;
+  readonly profileCreated: string | undefined;
+  /** The last write of ours to the contact. `foreignModifiedAt`: the record's `modifiedon` of before it. */
+  readonly ownWrite?: { readonly version: bigint; readonly foreignModifiedAt: number | undefined };
+}
+
+export const nothingAgreed: Agreement = { values: new Map(), unanswered: new Set(), profileCreated: undefined };
+
+/**
+ * A profile that was removed and made again under the same key has the values that a new one has. Nobody chose them, so
+ * nothing counts as agreed with it, and no write went to it.
+ */
+export function agreedWith(agreement: Agreement, campaign: CampaignSide): Agreement["values"] {
+  return isOfAnotherProfile(agreement, campaign) ? nothingAgreed.values : agreement.values;
+}
+
+export function unansweredOf(agreement: Agreement, campaign: CampaignSide): Agreement["unanswered"] {
+  return isOfAnotherProfile(agreement, campaign) ? nothingAgreed.unanswered : agreement.unanswered;
+}
+
+function isOfAnotherProfile(agreement: Agreement, campaign: CampaignSide): boolean {
+  if (campaign.state !== "Read") return campaign.state === "Missing";
+  return campaign.profileCreated !== agreement.profileCreated;
+}
+
+/**
+ * When somebody else last changed the record: our own write's `modifiedon` does not count. Told by the row version, since
+ * `modifiedon` has whole seconds and two writes may share one.
+ */
+export function foreignModifiedAt(agreement: Agreement, dynamics: DynamicsReading): number | undefined {
+  const { ownWrite } = agreement;
+  return ownWrite?.version === dynamics.version ? ownWrite.foreignModifiedAt : dynamics.modifiedAt;
+}
+
+/**
+ * What was exported says when a value came to be; what was read just now says which value it is. A time stands only with
+ * the value that it was exported with: it may then be too early, which is the careful side.
+ */
+export function withExportedTimes(fresh: CampaignReading, exported: CampaignReading | undefined): CampaignReading {
+  if (exported === undefined) return fresh;
+  const values = [...fresh.values].map(([field, { value, changedAt }]) => {
+    const told = exported.values.get(field);
+    return [field, { value, changedAt: changedAt ?? (told?.value === value ? told?.changedAt : undefined) }] as const;
+  });
+  return { ...fresh, values: new Map(values) };
+}
