@@ -9,7 +9,8 @@ type LinkAnswer =
       readonly fields: LinkedFields;
       /** See Content in turn.ts. */
       readonly owed: LinkedFields;
-      readonly linked: readonly Parent[];
+      /** Absent: the mapping has no links. */
+      readonly linked?: readonly Parent[];
     }
   /** For a parent that may still land. */
   | { readonly kind: "Wait" }
@@ -38,7 +39,9 @@ export class RecordLinks {
   }
 
   async resolve(): Promise<LinkAnswer> {
-    if (!this.#plan.fields.some(({ link }) => link !== undefined)) return this.#ready([], []);
+    if (!this.#plan.fields.some(({ link }) => link !== undefined)) {
+      return { kind: "Ready", fields: linked(this.#fields, new Map()), owed: {} };
+    }
     for (const { field, link, lookup } of this.#links) {
       if (!link.mandatory || this.#isNotSent(field.applyUpdates)) continue;
       if (lookup === null) return this.#missing(field, `the column ${field.column.name} is empty`);

@@ -49,7 +49,7 @@ interface Content extends Omit<ReadContent, "fields"> {
   readonly fields: LinkedFields;
   /** Links that an update sends although they are unchanged, or are sent on insert only. */
   readonly owed: LinkedFields;
-  readonly linked: readonly Parent[];
+  readonly linked?: readonly Parent[];
 }
 
 export class Turn {
@@ -125,11 +125,11 @@ export class Turn {
   }
 
   /** Only what this workflow wrote, or may have written, is removed, and nothing that is another row's too. */
-  async #remove(wanted: boolean): Promise<Settlement> {
+  async #remove(wanted: boolean, isReplaced = false): Promise<Settlement> {
     const before = this.#before;
     if (before === undefined || !wanted) return { kind: "Removed", sent: false };
-    const leave = await this.#begin({ ...before, certainty: "Removing" });
-    if (leave === "KeyTaken") return { kind: "Removed", sent: false };
+    const leave = await this.#begin({ ...before, certainty: "Removing" }, isReplaced);
+    if (leave !== "Begun" && leave !== "BegunBeside") return { kind: "Removed", sent: false };
     await this.#writing(() => this.#context.campaign.deleteByKey(this.#key(before.targetKey), this.#signal));
     return { kind: "Removed", sent: true };
   }
@@ -153,7 +153,7 @@ export class Turn {
   async #write(content: Content): Promise<Settlement> {
     if (this.#before !== undefined && this.#before.targetKey !== content.targetKey) {
       // The key's value changed in Dataverse: to Campaign that is another record.
-      await this.#remove(this.#mapping.applyDeletes);
+      await this.#remove(this.#mapping.applyDeletes, true);
       this.#before = undefined;
     }
     const before = this.#before;
@@ -253,11 +253,24 @@ export class Turn {
     }
   }
 
-  /** @throws NoLeave */
-  async #begin(written: WrittenRecord): Promise<Leave> {
-    const leave = await this.#context.queue.begin(this.#record, written, this.#context.settings.leaseMs);
+  /**
+   * @param isReplaced another record is to be there for the one that goes; what has links to it moves only then
+   * @throws NoLeave
+   */
+  async #begin(written: WrittenRecord, isReplaced = false): Promise<Leave> {
+    const { queue, settings, logger } = this.#context;
+    const leave = await queue.begin(this.#record, written, settings.leaseMs);
     if (leave === "Superseded") throw new NoLeave(undefined);
     if (leave === "KeyBusy") throw new NoLeave(this.#retry(0));
+    if (isReplaced && (leave === "LinkedForNow" || leave === "StillLinked")) {
+      const { mapping, id } = this.#record;
+      logger.warn("record.left-behind", {
+        mapping,
+        id,
+        why: "its key changed, and mandatory links lead to the old one",
+      });
+      return leave;
+    }
     const isPatient = this.#record.attempts < triesWhileLinked;
     if (leave === "LinkedForNow" && isPatient) throw new NoLeave(this.#retry(0));
     if (leave === "LinkedForNow" || leave === "StillLinked") {
@@ -301,7 +314,7 @@ export class Turn {
     const checked = sent ? this.#trust.stamp() : (this.#before?.checked ?? 0);
     const hash = checked === undefined ? {} : { hash: this.#hash(content), checked };
     const written = { targetKey, version, generation, certainty: "Known", ...hash, left: false } as const;
-    return { kind: "Written", written, sent, linked: content.linked };
+    return { kind: "Written", written, sent, ...(content.linked === undefined ? {} : { linked: content.linked }) };
   }
 
   #dead(reason: string, message: string): Settlement {

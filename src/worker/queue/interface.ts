@@ -196,7 +196,10 @@ export type ParentStanding =
 
 /** How a leased record's turn ended. */
 export type Settlement =
-  /** Campaign has it as `written` says, or nothing had to be sent; `linked`: with links to these. */
+  /**
+   * Campaign has it as `written` says, or nothing had to be sent; `linked`: with links to these; absent: nothing was said
+   * of links, and those that it has stay.
+   */
   | {
       readonly kind: "Written";
       readonly written: WrittenRecord;

@@ -41,7 +41,9 @@ export class LinkNews {
   readonly #forgetNews;
   readonly #place;
   readonly #childrenOfOne;
-  readonly #childrenOfAll;
+  readonly #waitingOfOne;
+  readonly #waitingOfAll;
+  readonly #isPending;
   readonly #owe;
   readonly #touch;
   readonly #dead;
@@ -56,13 +58,18 @@ export class LinkNews {
     this.#place = database.prepare(
       "UPDATE link_news SET place_parent = ?, place_mapping = ?, place_id = ? WHERE seq = ?",
     );
-    const children = (ofWhich: string) =>
+    const children = (from: string, ofWhich: string) =>
       database.prepare(
-        `SELECT * FROM links WHERE parent_mapping = ?1 AND ${ofWhich}
+        `SELECT * FROM ${from} AND parent_mapping = ?1 AND ${ofWhich}
          ORDER BY parent_id, mapping, id LIMIT ${toldAtOnce}`,
       );
-    this.#childrenOfOne = children("parent_id = ?2 AND (mapping, id) > (?4, ?5) AND ?3 IS NOT NULL");
-    this.#childrenOfAll = children("?2 IS NULL AND (parent_id, mapping, id) > (?3, ?4, ?5)");
+    // A popular parent has millions of children, of which few wait.
+    const waiting = `links INDEXED BY links_waiting WHERE state = ${state.waiting}`;
+    const ofOne = "parent_id = ?2 AND (mapping, id) > (?4, ?5) AND ?3 IS NOT NULL";
+    this.#childrenOfOne = children("links WHERE TRUE", ofOne);
+    this.#waitingOfOne = children(waiting, ofOne);
+    this.#waitingOfAll = children(waiting, "?2 IS NULL AND (parent_id, mapping, id) > (?3, ?4, ?5)");
+    this.#isPending = database.prepare("SELECT 1 FROM pending WHERE mapping = ? AND id = ?");
     this.#owe = database.prepare(
       `UPDATE links SET state = ${state.owed} WHERE parent_mapping = ? AND parent_id = ? AND mapping = ? AND id = ?`,
     );
@@ -101,9 +108,12 @@ export class LinkNews {
   /** @returns how many were told */
   #proceed(row: Record<string, SQLOutputValue>, now: number): number {
     const { seq, mapping, id, kind, place_parent: parent, place_mapping: place, place_id: last } = row;
-    const statement = id === null ? this.#childrenOfAll : this.#childrenOfOne;
+    const ofOne = kind === news.decided ? this.#waitingOfOne : this.#childrenOfOne;
+    const statement = id === null ? this.#waitingOfAll : ofOne;
     const children = statement.all(mapping ?? "", id ?? null, parent ?? "", place ?? "", last ?? "");
     for (const child of children) {
+      // That parent's own end will be told.
+      if (id === null && this.#isPending.get(mapping ?? "", child["parent_id"] ?? "") !== undefined) continue;
       this.#hear(String(child["mapping"]), String(child["id"]), Number(child["state"]), Number(kind) as News, now);
       if (kind === news.decided || child["state"] === state.former) continue;
       this.#owe.run(String(mapping), String(child["parent_id"]), String(child["mapping"]), String(child["id"]));

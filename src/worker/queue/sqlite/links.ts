@@ -7,6 +7,9 @@ import { type LinkNews, news, state } from "./link-news.ts";
 /** A table of which not everything was read yet: what is not known of it may still come. */
 const isLoading = "delta_link IS NULL OR coalesce(snapshot_purpose, 'Replay') <> 'Replay'";
 
+/** When none of so many moves, the record is refused, and tried again when one of them all has moved. */
+const movesLookedAt = 1000;
+
 /**
  * Which records point at which. A parent's fate is noted in the transaction that decides it and told soon after, a part at
  * a time, to the records that asked for it before: they are due again, and ask again. Whoever asks later sees it in the
@@ -18,6 +21,7 @@ export class Links {
   readonly #put;
   readonly #giveUp;
   readonly #dropFormer;
+  readonly #dropWaiting;
   readonly #dropAll;
   readonly #written;
   readonly #holder;
@@ -49,6 +53,7 @@ export class Links {
         `DELETE FROM links WHERE mapping = ? AND id = ? AND ${which} RETURNING parent_mapping, parent_id, mandatory`,
       );
     this.#dropFormer = drop(`state = ${state.former}`);
+    this.#dropWaiting = drop(`state = ${state.waiting}`);
     this.#dropAll = drop("TRUE");
     this.#written = database.prepare(
       "SELECT target_key, certainty, departed FROM written WHERE mapping = ? AND id = ?",
@@ -81,9 +86,9 @@ export class Links {
        LIMIT 1`,
     );
     this.#moves = database.prepare(
-      `SELECT 1 FROM links l JOIN pending p ON p.mapping = l.mapping AND p.id = l.id AND p.parked = 0
-       WHERE l.parent_mapping = ?1 AND l.parent_id = ?2 AND l.mandatory = 1 AND NOT (l.mapping = ?1 AND l.id = ?2)
-       LIMIT 1`,
+      `SELECT 1 FROM (SELECT mapping, id FROM links WHERE parent_mapping = ?1 AND parent_id = ?2 AND mandatory = 1
+         AND NOT (mapping = ?1 AND id = ?2) LIMIT ${movesLookedAt}) l
+       JOIN pending p ON p.mapping = l.mapping AND p.id = l.id AND p.parked = 0 LIMIT 1`,
     );
     this.#disturb = database.prepare(
       `UPDATE pending SET revision = revision + 1 WHERE (mapping, id) IN
@@ -117,9 +122,12 @@ export class Links {
       this.#put.run(parentMapping, parentId, child.mapping, child.id, next.state, next.mandatory);
       if (had?.mandatory === 1 && next.mandatory === 0) this.#news.release(parentMapping, parentId, now);
     }
-    const isAllSent = questions.every(({ onlyIfOwed }) => !onlyIfOwed);
+    // What is not sent may point elsewhere in Campaign than the row does: at which of these mappings' records nobody knows.
+    const unsent = new Set(questions.flatMap(({ mapping, onlyIfOwed }) => (onlyIfOwed ? mapping : [])));
     for (const place of before.keys()) {
-      if (isAllSent && !after.has(place)) this.#giveUp.run(...parentOf(place), child.mapping, child.id);
+      const [parentMapping, parentId] = parentOf(place);
+      if (after.has(place) || unsent.has(parentMapping)) continue;
+      this.#giveUp.run(parentMapping, parentId, child.mapping, child.id);
     }
     return standings.map((standing, index) => this.#awaited(child, questions[index], standing, now));
   }
@@ -132,10 +140,14 @@ export class Links {
     });
   }
 
-  /** It was written with links to these, and nothing happened to it or to them meanwhile. */
-  linked({ mapping, id }: Parent, parents: readonly Parent[], now: number): void {
-    for (const parent of parents) this.#settled.run(parent.mapping, parent.id, mapping, id);
-    this.#released(this.#dropFormer.all(mapping, id), now);
+  /**
+   * It was written with links to these, and nothing happened to it or to them meanwhile. `undefined`: no link of it is
+   * mapped any more, and those that Campaign has stay.
+   */
+  linked({ mapping, id }: Parent, parents: readonly Parent[] | undefined, now: number): void {
+    for (const parent of parents ?? []) this.#settled.run(parent.mapping, parent.id, mapping, id);
+    if (parents !== undefined) this.#released(this.#dropFormer.all(mapping, id), now);
+    this.#released(this.#dropWaiting.all(mapping, id), now);
   }
 
   /** It points at nothing any more. */

@@ -5,6 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../../../telemetry/log.ts";
 import { StoreError, storeFullMessage } from "../errors.ts";
+import { parkedUntil } from "./link-news.ts";
 import { resultCode, sqlite } from "./result-codes.ts";
 import { applicationId, migrations, oldestReader, schemaVersion } from "./schema.ts";
 
@@ -65,10 +66,11 @@ function tryOpen(directory: string, path: string): DatabaseSync | StoreWait {
     // The first write takes the lock for good.
     database.exec("BEGIN IMMEDIATE");
     migrate(database);
-    // The store is this process's alone: what an earlier one had leased or put off without a call under way is due.
+    // The store is this process's alone: what an earlier one had leased or put off without a call under way is due. So is
+    // what was parked and an older program, which knows of no parking, took.
     database.exec(
-      `UPDATE pending SET token = NULL, ready_at = first_read_at
-       WHERE begun = 0 AND parked = 0 AND ready_at <> first_read_at`,
+      `UPDATE pending SET token = NULL, ready_at = first_read_at, parked = 0
+       WHERE begun = 0 AND ready_at <> iif(parked, ${parkedUntil}, first_read_at)`,
     );
     database.exec("COMMIT");
     database.enableDefensive(true);

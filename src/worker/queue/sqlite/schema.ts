@@ -135,6 +135,7 @@ function linkTables(): string {
     PRIMARY KEY (parent_mapping, parent_id, mapping, id)
   ) WITHOUT ROWID;
   CREATE INDEX links_of ON links (mapping, id);
+  CREATE INDEX links_waiting ON links (parent_mapping, parent_id, mapping, id) WHERE state = 2;
 
   -- Parents that were looked at and are not to be written.
   CREATE TABLE absent (

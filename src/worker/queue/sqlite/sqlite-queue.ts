@@ -121,7 +121,12 @@ class SqliteQueue implements Queue {
       `UPDATE pending SET operation = 0, target_key = NULL, payload = NULL, held = 0, inferred = 0, listed = 0,
          ${unparking}, revision = revision + 1 WHERE mapping = ? AND seq > ? AND seq <= ?`,
     );
-    // In parts, so that no transaction is long, and before the checkpoint: a key is right in every generation.
+    const absent = this.#database.prepare(
+      "DELETE FROM absent WHERE mapping = ?1 AND id IN (SELECT id FROM absent WHERE mapping = ?1 LIMIT ?2)",
+    );
+    // In parts, so that no transaction is long, and before the checkpoint: a key is right in every generation, and what was
+    // found to be absent is looked for again.
+    while ((await this.#transactions.run(() => absent.run(mapping, rowsPerPart).changes)) !== 0);
     for (let from = 0; ; ) {
       const seq = await this.#transactions.run(() => {
         const last = end.get(mapping, from, rowsPerPart)?.["seq"];
@@ -245,9 +250,16 @@ class SqliteQueue implements Queue {
     );
   }
 
-  forgetRefusals(olderThanMs: number): Promise<number> {
-    const forget = this.#database.prepare("DELETE FROM dead WHERE refused_at < ?");
-    return this.#transactions.run(() => Number(forget.run(this.#wall() - olderThanMs).changes));
+  async forgetRefusals(olderThanMs: number): Promise<number> {
+    const part = this.#database.prepare(
+      "DELETE FROM dead WHERE (mapping, id) IN (SELECT mapping, id FROM dead WHERE refused_at < ? LIMIT ?)",
+    );
+    const before = this.#wall() - olderThanMs;
+    let records = 0;
+    for (let forgotten = rowsPerPart; forgotten === rowsPerPart; records += forgotten) {
+      forgotten = await this.#transactions.run(() => Number(part.run(before, rowsPerPart).changes));
+    }
+    return records;
   }
 
   fingerprint(text: string): string {

@@ -171,7 +171,7 @@ export class Turns {
         }
         this.#tellLanding(record, settlement.written);
         this.#put(record, settlement.written, settlement.sent ? wallNow : null);
-        if (isNewest) this.#links.linked(record, settlement.linked ?? [], now);
+        if (isNewest) this.#links.linked(record, settlement.linked, now);
         if (settlement.sent) this.#sent.run(wallNow, mapping);
         break;
       case "Removed":

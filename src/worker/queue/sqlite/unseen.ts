@@ -36,7 +36,10 @@ export class Unseen {
     this.#ofPart = database.prepare(
       `SELECT id, target_key, ${holds} AS holds FROM written WHERE mapping = ?1 AND id > ?2 AND id <= ?3 AND seen < ?4`,
     );
-    this.#forgetDead = database.prepare("DELETE FROM dead WHERE mapping = ? AND generation < ?");
+    this.#forgetDead = database.prepare(
+      `DELETE FROM dead WHERE mapping = ?1 AND id IN
+         (SELECT id FROM dead WHERE mapping = ?1 AND generation < ?2 LIMIT ${rowsPerPart})`,
+    );
     this.#enqueue = database.prepare(
       `INSERT OR IGNORE INTO pending (mapping, id, operation, generation, bulk, first_read_at, ready_at)
        VALUES (?, ?, 0, ?, 1, ?, ?)`,
@@ -56,7 +59,7 @@ export class Unseen {
 
   /** Takes what the generation did not see of a part. @returns where the next part begins */
   sweep(mapping: string, generation: number, remove: boolean, after: string, now: number): string | undefined {
-    if (after === "") this.#forgetDead.run(mapping, generation);
+    if (after === "" && this.#forgetDead.run(mapping, generation).changes === rowsPerPart) return "";
     const { next, unseen } = this.part(mapping, generation, after);
     if (unseen === 0) return next;
     for (const row of this.#ofPart.all(mapping, after, next ?? "\u{10FFFF}", generation)) {

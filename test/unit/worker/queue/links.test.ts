@@ -76,6 +76,19 @@ describe("what waits for another record", () => {
     expect((await queue.counts()).get("contact")).toMatchObject({ pending: 1, parked: 0 });
   });
 
+  it("is due, and not counted as waiting, after an older program that knows of no parking had the store", async () => {
+    await put(queue, "contact", [upsert("c", 1n)]);
+    await put(queue, "account", [upsert("a", 1n)]);
+    await ask(queue, await take(queue, "contact"), "a");
+    await queue.close();
+    const database = new DatabaseSync(join(ground.directory, "queue.db"));
+    database.exec("UPDATE pending SET token = 1, ready_at = first_read_at + 1000 WHERE parked = 1");
+    database.close();
+    queue = await ground.open();
+    expect((await queue.counts()).get("contact")).toMatchObject({ pending: 1, parked: 0 });
+    expect((await take(queue, "contact")).id).toBe("c");
+  });
+
   it("is not parked if its parent lands between its question and its answer", async () => {
     await put(queue, "contact", [upsert("c", 1n)]);
     await put(queue, "account", [upsert("a", 1n)]);
@@ -104,6 +117,45 @@ describe("what waits for another record", () => {
     await queue.saveCheckpoint(incremental("account"));
     await ask(queue, await take(queue, "contact"), "a");
     expect(await queue.lease("account", 9, leaseMs)).toHaveLength(1);
+  });
+
+  it("is not woken by the end of its parent's table while its parent is on its way", async () => {
+    const account = checkpointAt(1, { mapping: "account" });
+    await put(queue, "account", [upsert("a", 1n)], account);
+    await put(queue, "contact", [upsert("c", 1n), upsert("d", 1n)]);
+    await ask(queue, await take(queue, "contact"), "a");
+    await ask(queue, await take(queue, "contact"), "b");
+    await queue.saveCheckpoint(incremental("account"));
+    expect((await queue.lease("contact", 9, leaseMs)).map(({ id }) => id)).toEqual(["d"]);
+    await write(queue, await take(queue, "account"));
+    expect((await queue.lease("contact", 9, leaseMs)).map(({ id }) => id)).toEqual(["c"]);
+  });
+
+  it("gives up a link that it no longer has, also beside one to another table that is written once", async () => {
+    await queue.saveCheckpoint(incremental("group"));
+    await put(queue, "account", [upsert("a", 1n), upsert("b", 1n)]);
+    for (const record of await queue.lease("account", 2, leaseMs)) await write(queue, record);
+    const once = { mapping: "group", id: "g", isMandatory: false, onlyIfOwed: true };
+    for (const [version, id] of [
+      [1n, "a"],
+      [2n, "b"],
+    ] as const) {
+      await put(queue, "contact", [upsert("c", version)]);
+      const record = await take(queue, "contact");
+      await queue.askParents(record, [{ mapping: "account", id, isMandatory: true, onlyIfOwed: false }, once]);
+      await queue.begin(record, { ...known(record), certainty: "Unknown" }, leaseMs);
+      await queue.settle(record, {
+        kind: "Written",
+        written: known(record),
+        sent: true,
+        linked: [{ mapping: "account", id }],
+      });
+    }
+    await put(queue, "account", [{ kind: "Delete", id: "a" }]);
+    const gone = await take(queue, "account");
+    expect(await queue.begin(gone, { ...known(gone), targetKey: "key-a", certainty: "Removing" }, leaseMs)).toBe(
+      "Begun",
+    );
   });
 
   it("follows a newer version of its own at once", async () => {
