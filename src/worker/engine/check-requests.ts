@@ -4,6 +4,9 @@ export class CheckRequests {
   /** On the engine's clock: when the newest check began that found nothing. */
   #goodSince = Number.NEGATIVE_INFINITY;
 
+  /** On the engine's clock: when records were first refused that no check has decided on. */
+  readonly #refusedAt = new Map<string, number>();
+
   /** Aborts when somebody asks. */
   get asked(): AbortSignal {
     return this.#asked.signal;
@@ -25,10 +28,33 @@ export class CheckRequests {
     this.#goodSince = beganAt;
   }
 
-  /** Whether a refusal may be the record's own fault, as far as is known; if not, a check is asked for. */
-  isFresh(now: number, freshMs: number): boolean {
-    const isFresh = now - this.#goodSince <= freshMs;
-    if (!isFresh) this.ask();
-    return isFresh;
+  /**
+   * Whether a refusal is the record's own fault, as far as is known: a check found nothing a moment ago, or began after
+   * this same record was refused before, however long it took. If not, a check is asked for.
+   * @returns for how long the record is refused without one; undefined: it is its own fault
+   */
+  undecidedMs(id: string, now: number, freshMs: number): number | undefined {
+    const refusedAt = this.#refusedAt.get(id) ?? now;
+    if (this.#goodSince >= Math.min(refusedAt, now - freshMs)) {
+      this.#refusedAt.delete(id);
+      return undefined;
+    }
+    this.#refusedAt.set(id, refusedAt);
+    if (this.#refusedAt.size > mostRecords) this.#refusedAt.delete(this.#refusedAt.keys().next().value ?? "");
+    this.ask();
+    return now - refusedAt;
+  }
+
+  /** How many records are refused and wait for a check. */
+  get undecided(): number {
+    return this.#refusedAt.size;
+  }
+
+  /** The record met something else. */
+  forget(id: string): void {
+    this.#refusedAt.delete(id);
   }
 }
+
+/** So that memory is flat; who is pushed out waits for another check. */
+const mostRecords = 10_000;

@@ -120,7 +120,8 @@ export class PublishGuard {
       seen(dataverse.tableMetadata(mapping.table, columnsOf(mapping), signal)),
       described ?? seen(campaign.resourceMetadata(mapping.resource, signal)),
     ]);
-    this.#resource = "fields" in resource ? resource : undefined;
+    // While Campaign is away, what it said before is what there is to read by.
+    if (!("error" in resource)) this.#resource = "fields" in resource ? resource : undefined;
     // Written by this same function.
     const known = checks.use === undefined ? undefined : (JSON.parse(checks.use) as SchemaUse);
     const differencesOf = (use: SchemaUse) => (known === undefined ? [] : compareUse(mapping, known, use));

@@ -11,7 +11,7 @@ import { Turn, type TurnEnd } from "./turn.ts";
 const lookForDueEveryMs = 500;
 /** Refusals that are this worker's own, before any call. */
 const ofLinks: ReadonlySet<string> = new Set([parentMissing, stillLinked]);
-/** A check of the metadata is asked for when a record is refused; it is tried again when there was time for one. */
+/** A check of the metadata is asked for when a record is refused; it is tried again when there was time for one, then less and less often. */
 const checkedAfterMs = 1000;
 /** Nothing waits any more after these. */
 const doneWith: ReadonlySet<Settlement["kind"]> = new Set(["Written", "Removed", "Left", "Dead"]);
@@ -157,6 +157,7 @@ export class Writer {
       return this.#afterEngineError(record, cause, settlement, state);
     }
     this.#stubborn.get(state)?.forget(record.id);
+    if (settlement.kind !== "Dead") state.requests.forget(record.id);
     if (settlement.kind === "Written" || (settlement.kind === "Removed" && settlement.sent)) {
       state.wave.over();
       endBlock(state);
@@ -177,8 +178,15 @@ export class Writer {
     endBlock(state);
     if (settlement.kind !== "Dead") return settlement;
     const { reason, message } = settlement.refusal;
-    if (maybeOfTheSchema(reason, cause) && !state.requests.isFresh(clock.now(), settings.freshCheckMs)) {
-      return { kind: "Retry", before: settlement.before, afterMs: checkedAfterMs, counts: false };
+    const now = clock.now();
+    const undecidedMs = maybeOfTheSchema(reason, cause)
+      ? state.requests.undecidedMs(record.id, now, settings.freshCheckMs)
+      : undefined;
+    if (undecidedMs !== undefined) {
+      // Where no check can be made, a wave of refusals would take all calls.
+      if (state.requests.undecided >= settings.waveRefusals) state.suspendedUntil = now + settings.freshCheckMs;
+      const afterMs = Math.min(Math.max(checkedAfterMs, undecidedMs), settings.lookAgainMs);
+      return { kind: "Retry", before: settlement.before, afterMs, counts: false };
     }
     // That one was this worker's decision: Campaign refused nothing.
     if (reason === removedInCampaign) return settlement;

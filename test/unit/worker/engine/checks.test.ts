@@ -1,11 +1,14 @@
 /** When the systems are asked for their metadata, and what is done meanwhile. */
 import { setImmediate as immediate } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
+import type { Clock } from "../../../../src/telemetry/clock.ts";
 import type { Campaign } from "../../../../src/worker/campaign/interface.ts";
-import { CampaignError } from "../../../../src/worker/http/service-error.ts";
-import { EngineGround, type EngineGroundOptions } from "./engine-ground.ts";
+import { CampaignError, ServiceError } from "../../../../src/worker/http/service-error.ts";
+import { EngineGround, type EngineGroundOptions, idOf } from "./engine-ground.ts";
 
-const away = () => new CampaignError("Campaign is away", { code: "Outage", outcome: "Unknown", status: 503 });
+const away = () => new ServiceError("it is away", { code: "Outage", outcome: "Unknown", status: 503 });
+const refused = () => new CampaignError("Campaign refused it", { code: "Refused", outcome: "Refused", status: 400 });
+const later = (clock: Clock, delayMs: number) => new Promise<void>((resolve) => clock.schedule(delayMs, resolve));
 
 async function made(contacts: number, options: EngineGroundOptions): Promise<EngineGround> {
   const ground = await EngineGround.make(contacts, options);
@@ -26,4 +29,75 @@ it("leaves a system alone for longer and longer that is away from the start", as
   const { clock } = await made(1, { campaign });
   await clock.until(() => clock.now() > 300_000 || asked > 100, 400_000);
   expect(asked).toBeLessThan(100);
+});
+
+it("buries a record that is refused, however long a check of the metadata takes", async () => {
+  let isSlow = false;
+  const ground = await made(1, {
+    campaign: (client) => ({
+      ...client,
+      resourceMetadata: async (...question) => {
+        if (isSlow) await later(ground.clock, 20_000);
+        return client.resourceMetadata(...question);
+      },
+      insert: (resource, fields, signal) =>
+        fields["name"] === "Bad" ? Promise.reject(refused()) : client.insert(resource, fields, signal),
+    }),
+  });
+  await ground.settled();
+  isSlow = true;
+  await ground.clock.until(() => ground.clock.now() > 30_000, 40_000);
+  ground.source.put(idOf(7), "Bad");
+  await ground.clock.until(async () => (await ground.counts()).dead === 1, 120_000);
+});
+
+it("tries a record less and less often that is refused while no check can be made", async () => {
+  let tries = 0;
+  let isAway = false;
+  const ground = await made(2, {
+    dataverse: (client) => ({
+      ...client,
+      tableMetadata: (...question) => (isAway ? Promise.reject(away()) : client.tableMetadata(...question)),
+    }),
+    campaign: (client) => ({
+      ...client,
+      insert: (resource, fields, signal) => {
+        if (fields["name"] !== "Bad") return client.insert(resource, fields, signal);
+        tries += 1;
+        return Promise.reject(refused());
+      },
+    }),
+  });
+  await ground.settled();
+  isAway = true;
+  await ground.clock.until(() => ground.clock.now() > 30_000, 40_000);
+  ground.source.put(idOf(7), "Bad");
+  await ground.clock.until(() => ground.clock.now() > 630_000, 700_000);
+  expect(tries).toBeGreaterThan(1);
+  expect(tries).toBeLessThan(30);
+  expect(await ground.counts()).toMatchObject({ pending: 1, dead: 0 });
+  isAway = false;
+  await ground.clock.until(async () => (await ground.counts()).dead === 1, 200_000);
+});
+
+it("reads what changed while Campaign is away, whatever is published in Dataverse", async () => {
+  let isAway = false;
+  let schemaVersion = "1";
+  const ground = await made(1, {
+    dataverse: (client) => ({
+      ...client,
+      readTracked: async (...question) => ({ ...(await client.readTracked(...question)), schemaVersion }),
+    }),
+    campaign: (client) => ({
+      ...client,
+      resourceMetadata: (...question) => (isAway ? Promise.reject(away()) : client.resourceMetadata(...question)),
+      insert: (...question) => (isAway ? Promise.reject(away()) : client.insert(...question)),
+    }),
+  });
+  await ground.settled();
+  isAway = true;
+  await ground.clock.until(() => ground.clock.now() > 200_000, 300_000);
+  schemaVersion = "2";
+  ground.source.put(idOf(7), "New");
+  await ground.clock.until(async () => (await ground.counts()).pending === 1, 200_000);
 });
