@@ -7,8 +7,10 @@ import type { CampaignFieldMetadata, CampaignFieldType, CampaignResourceMetadata
  */
 export function parseResourceMetadata(resource: string, answer: unknown): CampaignResourceMetadata | undefined {
   const content = isRecord(answer) ? answer["content"] : undefined;
-  if (!isRecord(content)) return undefined;
-  return { resource, fields: new Map(fieldsOf(content, "").map((field) => [field.name, field])) };
+  const fields = isRecord(content) ? fieldsOf(content, "") : [];
+  // A resource has a key at least: without any field it is not gone, it is not described.
+  if (fields.length === 0) return undefined;
+  return { resource, fields: new Map(fields.map((field) => [field.name, field])) };
 }
 
 /** An item is described as the resource is, by a `content` of its own: it stands for its fields, named by their paths. */

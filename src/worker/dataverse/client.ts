@@ -136,6 +136,7 @@ export class DataverseClient implements Dataverse {
     for (const cast of castsFor(metadata.columns.values())) {
       const answer = await this.#get(definition(operation, path + castQueries[cast]), signal);
       metadata = withCast(metadata, cast, jsonOf(okBody(answer, operation, [table])));
+      if (metadata === undefined) throw badResponse(operation, `it is no list of ${cast} columns`);
     }
     return metadata;
   }

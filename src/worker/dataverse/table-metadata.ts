@@ -60,11 +60,15 @@ export function parseDefinition(answer: unknown, wanted: readonly string[]): Tab
   };
 }
 
-/** Adds what a cast's answer says of the columns of its kind. */
-export function withCast(metadata: TableMetadata, cast: Cast, answer: unknown): TableMetadata {
+/**
+ * Adds what a cast's answer says of the columns of its kind.
+ * @returns undefined when the answer is no list: what it would tell is not gone for that
+ */
+export function withCast(metadata: TableMetadata, cast: Cast, answer: unknown): TableMetadata | undefined {
   const value = isRecord(answer) ? answer["value"] : undefined;
+  if (!Array.isArray(value)) return undefined;
   const columns = new Map(metadata.columns);
-  for (const attribute of Array.isArray(value) ? value.filter(isRecord) : []) {
+  for (const attribute of value.filter(isRecord)) {
     const name = String(attribute["LogicalName"]);
     const column = columns.get(name);
     if (column === undefined) continue;

@@ -105,7 +105,7 @@ function fieldDifferences(mapping: IngressMapping, name: string, before: SchemaU
   if (was.rawType !== is.rawType) {
     return found("Follow", "SinceGood", `has another type: it was ${was.rawType}, and is ${is.rawType}`);
   }
-  if (was.dataPolicy !== is.dataPolicy || String(was.values) !== String(is.values)) {
+  if (was.dataPolicy !== is.dataPolicy || !isSameSet(was.values, is.values)) {
     return found("Follow", "SinceGood", "takes other values, or has another data policy");
   }
   return [];
@@ -146,6 +146,12 @@ function namedLabels({ fields, filter }: IngressMapping, column: string): readon
 /** A filter compares without regard to case. */
 function hasLabel({ options = {} }: UsedColumn, label: string): boolean {
   return Object.values(options).some((one) => one.toLowerCase() === label.toLowerCase());
+}
+
+/** Nobody promises an order. */
+function isSameSet(was: readonly string[] | undefined, is: readonly string[] | undefined): boolean {
+  if (was === undefined || is === undefined) return was === is;
+  return new Set(was).symmetricDifference(new Set(is)).size === 0;
 }
 
 /** Whether both are known, and differ. */

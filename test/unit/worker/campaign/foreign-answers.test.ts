@@ -80,6 +80,15 @@ describe("a refusal that is not in Campaign's own words says nothing of any reco
     await metadata();
   });
 
+  test.each(["{}", '{"content":{}}', '{"content":[]}', "<html></html>"])(
+    "a resource's fields are not gone by an answer that describes none: %s",
+    async (body) => {
+      await answered(200, body, "/resourceType/");
+      const metadata = clients.campaign.resourceMetadata("profile", never);
+      await expect(metadata).rejects.toMatchObject({ code: "BadResponse", scope: "Service" });
+    },
+  );
+
   test.each([
     { name: "the engine's", body: "RST-360011 An error has occurred - please contact your administrator." },
     { name: "the gateway's", body: '{"error_code":"404011","message":"Resource not found"}' },

@@ -26,6 +26,18 @@ beforeEach(async () => {
 
 const contact = () => clients.dataverse.tableMetadata("contact", columns, never);
 
+test.each(["", "{}", "<html></html>"])(
+  "what a column was is not gone by an answer that is no list: %s",
+  async (body) => {
+    await sandbox.control.addFault({
+      side: "dataverse",
+      pathPattern: "DateTimeAttributeMetadata",
+      action: { kind: "status", status: 200, body },
+    });
+    await expect(contact()).rejects.toMatchObject({ code: "BadResponse", scope: "Service" });
+  },
+);
+
 async function readRound(metadata: TableMetadata, first: ReadCursor): Promise<TrackedPage[]> {
   const pages: TrackedPage[] = [];
   for (let cursor: ReadCursor | undefined = first; cursor !== undefined; ) {

@@ -95,6 +95,7 @@ describe("a change of metadata", () => {
     ["a field that nobody uses is gone", { field: ["unused", "gone"] }],
     ["a date is shown otherwise", { column: ["birthdate", { dateTimeFormat: "DateAndTime" }] }],
     ["a lookup may point at one more table", { column: ["parent", { targets: ["account", "contact", "lead"] }] }],
+    ["a field's values come in another order", { field: ["gender", { values: ["female", "male"] }] }],
     ["an option was added", { column: ["gendercode", { options: { ...genders, 3: "Other" } }] }],
   ])("is none to a mapping when %s", (_what, changes) => {
     expect(compare(changes)).toEqual([]);
