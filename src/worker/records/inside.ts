@@ -11,6 +11,8 @@ const loopback: ReadonlySet<string | undefined> = new Set(["127.0.0.1", "::1", "
 const localHost = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
 /** Set by proxies, and by browsers for pages. */
 const passedOn = ["origin", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip"] as const;
+/** What a browser says of an address that a person typed; of a picture in a page it sends no origin, but another word here. */
+const ownSites: ReadonlySet<string | undefined | string[]> = new Set([undefined, "none", "same-origin"]);
 
 /**
  * Why a request is not taken for one from inside the pod; undefined when it is. What may reach the pod's own loopback
@@ -21,7 +23,8 @@ const passedOn = ["origin", "forwarded", "x-forwarded-for", "x-forwarded-host", 
 export function whyStranger({ socket, headers }: Sender, changes: boolean): string | undefined {
   const isInside = loopback.has(socket.remoteAddress) && loopback.has(socket.localAddress);
   const wasPassedOn = passedOn.some((name) => headers[name] !== undefined);
-  if (!isInside || wasPassedOn || !localHost.test(headers.host ?? "")) {
+  const isOfPage = !ownSites.has(headers["sec-fetch-site"]);
+  if (!isInside || wasPassedOn || isOfPage || !localHost.test(headers.host ?? "")) {
     return (
       "single records are spoken of only inside the worker's pod: kubectl exec deploy/NAME -- integration-workflow record KEY, " +
       "or kubectl port-forward deploy/NAME 8080 and a call of http://127.0.0.1:8080 without a proxy"

@@ -27,6 +27,12 @@ it.each<readonly [what: string, sender: Sender, isLetIn: boolean]>([
   expect(whyStranger(from, true) === undefined).toBe(isLetIn);
 });
 
+it("a question of a page's picture or script is no question of a person", () => {
+  const asked = (site: string) => whyStranger(sender("127.0.0.1", "127.0.0.1", { "sec-fetch-site": site }), false);
+  expect(asked("cross-site")).toMatch(/inside the worker's pod/);
+  expect(asked("none")).toBeUndefined();
+});
+
 it("what changes nothing needs no type", () => {
   expect(whyStranger(sender("127.0.0.1", "127.0.0.1"), false)).toBeUndefined();
 });
