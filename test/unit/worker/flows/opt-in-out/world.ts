@@ -101,6 +101,16 @@ export class World {
     this.#tellOfDynamics();
   }
 
+  /** An import into Campaign writes once more what no person chose: the values stay, and their times are new. */
+  restate(): void {
+    if (this.campaign === undefined) return;
+    for (const field of fields) {
+      const cell = this.campaign.cells[field];
+      if (cell.by === undefined) cell.changedAt = this.now;
+    }
+    this.#exportDue = true;
+  }
+
   removeProfile(): void {
     this.campaign = undefined;
     this.judgedFrom = ++this.#order;

@@ -5,7 +5,7 @@ import { type Fault, type FieldName, fields, type Message, World } from "./world
 
 type Step =
   | { readonly do: "person"; readonly system: System; readonly field: FieldName; readonly value: boolean }
-  | { readonly do: "edit" | "export" | "remove" | "make" | "crash" | "all" }
+  | { readonly do: "edit" | "export" | "remove" | "make" | "crash" | "all" | "restate" }
   | { readonly do: "wait"; readonly milliseconds: number }
   | { readonly do: "deliver"; readonly from: System; readonly which: number; readonly again: boolean }
   | { readonly do: "step"; readonly fault: Fault };
@@ -21,7 +21,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       value: fc.boolean(),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("edit" as const) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom("edit" as const, "restate" as const) }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constantFrom("export" as const, "all" as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("remove" as const, "make" as const, "crash" as const) }) },
   {
@@ -51,6 +51,9 @@ function live(direction: Direction, steps: readonly Step[]): World {
         break;
       case "edit":
         world.touch();
+        break;
+      case "restate":
+        world.restate();
         break;
       case "export":
         world.export();
