@@ -56,6 +56,16 @@ export class SftpServer implements Sftp {
     }));
   }
 
+  async stat(path: string, signal: AbortSignal): Promise<Omit<RemoteFile, "name">> {
+    const connection = await this.#connected(signal);
+    const { size, mtime } = await connection.ask<{ readonly size: number; readonly mtime: number }>(
+      "a file's size and time",
+      (wire, answer) => wire.stat(path, answer),
+      signal,
+    );
+    return { sizeBytes: size, modifiedSeconds: mtime };
+  }
+
   async *read(path: string, fromByte: number, signal: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
     const connection = await this.#connected(signal);
     const handle = await connection.ask<Buffer>("a file", (wire, answer) => wire.open(path, "r", answer), signal);

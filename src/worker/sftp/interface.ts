@@ -10,6 +10,8 @@ export interface RemoteFile {
 export interface Sftp {
   /** The plain files of a folder, in no order. @throws as the client */
   list(folder: string, signal: AbortSignal): Promise<readonly RemoteFile[]>;
+  /** A file as it is now. @throws as the client */
+  stat(path: string, signal: AbortSignal): Promise<Omit<RemoteFile, "name">>;
   /**
    * The bytes of a file from one of them on, to its end as it is when that is reached. The next bytes are asked for when
    * they are wanted, so memory holds one chunk.

@@ -97,8 +97,8 @@ function lineAt(source: Source, start: number): RawLine | undefined {
   for (let at = start; ; at += delimiter.length) {
     const isQuoted = text[at] === '"';
     const end = isQuoted ? endOfQuoted(text, at, horizon) : endOfPlain(source, at, horizon);
-    const sure = end !== undefined && (whole || text.length >= end + 2);
-    if (!sure) return decided ? broken(source, newline, isQuoted ? "QuoteBroken" : "TooLong") : undefined;
+    if (end === undefined || !(whole || isFollowed(source, end)))
+      return decided ? broken(source, newline, isQuoted ? "QuoteBroken" : "TooLong") : undefined;
     const value = text.slice(at, end);
     if (isQuoted) fields.push(value.slice(1, -1).replaceAll('""', '"'));
     else if (value.includes('"')) return broken(source, newline, "QuoteBroken", decided);
@@ -109,6 +109,11 @@ function lineAt(source: Source, start: number): RawLine | undefined {
     if (length === undefined) return broken(source, newline, "QuoteBroken", decided);
     return { end: at + length, content: fields };
   }
+}
+
+/** Whether what follows a value is there: a CR, or half a delimiter, says nothing yet. */
+function isFollowed({ text, delimiter }: Source, end: number): boolean {
+  return text[end] === "\n" || text.startsWith(delimiter, end) || text.length >= end + 2;
 }
 
 /** A broken line ends at its first newline, whatever its quotes say: what they swallowed may be good lines. */

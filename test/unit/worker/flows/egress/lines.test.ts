@@ -59,6 +59,12 @@ describe("lines of an exported file", () => {
     expect(cut(cutting, Buffer.alloc(0), true, comma).lines).toEqual([{ number: 2, content: ["1", "tw"] }]);
   });
 
+  it("wait for nothing when their newline is there", () => {
+    for (const text of ["a\n", "a\r\n", '"a"\n', '"a"\r\n', "a,\n", 'a,"b\nc"\n', '"a"b\n', "\n"]) {
+      expect(cut(atStart, Buffer.from(text), false, comma).cutting.rest, text).toHaveLength(0);
+    }
+  });
+
   it("are refused one by one: a stray quote costs its own line only", () => {
     for (const bad of ['2,"open', '2,"shut"x', '2,in"side', '2,"', '"2,3']) {
       expect(linesOf(`1,a\n${bad}\n3,"c"\n4,"d\nd"\n5,e`), bad).toEqual([
