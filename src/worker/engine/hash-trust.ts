@@ -32,7 +32,7 @@ export class HashTrust {
     return this.#isOver ? undefined : this.#checks.epoch;
   }
 
-  /** Of what was stored with this stamp, which fields of insert only have lost their values since. */
+  /** Of what was stored with this stamp, which fields have lost their values since. */
   lostSince(stamp: number): readonly string[] {
     return Object.entries(this.#checks.lost ?? {}).flatMap(([field, last]) => (stamp <= last ? field : []));
   }

@@ -39,6 +39,8 @@ export class PublishGuard {
   #resource: CampaignResourceMetadata | undefined;
   /** On the engine's clock: when Dataverse's side was last found to fit. */
   #tableGoodSince = Number.NEGATIVE_INFINITY;
+  /** The store took what was found last: nobody else would know of it. */
+  #isKept = true;
 
   constructor(context: EngineContext, state: MappingState) {
     this.#context = context;
@@ -115,30 +117,35 @@ export class PublishGuard {
       this.#beganAt = beganAt;
       this.#dueAt = beganAt + (state.plan === undefined ? settings.lookAgainMs : settings.checkIntervalMs);
     }
-    // Neither goes unseen because of the other.
-    const [table, resource] = await Promise.all([
-      seen(dataverse.tableMetadata(mapping.table, columnsOf(mapping), signal)),
-      described ?? seen(campaign.resourceMetadata(mapping.resource, signal)),
-    ]);
+    const asked = seen(dataverse.tableMetadata(mapping.table, columnsOf(mapping), signal));
+    const resource = described ?? (await seen(campaign.resourceMetadata(mapping.resource, signal)));
     // While Campaign is away, what it said before is what there is to read by.
     if (!("error" in resource)) this.#resource = "fields" in resource ? resource : undefined;
     // Written by this same function.
     const known = checks.use === undefined ? undefined : (JSON.parse(checks.use) as SchemaUse);
     const differencesOf = (use: SchemaUse) => (known === undefined ? [] : compareUse(mapping, known, use));
-    if (!("columns" in table) || !("fields" in resource)) {
-      const fields = "fields" in resource ? usedFields(mapping, resource) : known?.fields;
-      const changes = known === undefined || fields === undefined ? [] : differencesOf({ ...known, fields });
-      const gone = [table, resource].filter((one) => "reason" in one);
+    const isMeant = transitions.isReplayAsked(state.checkpoint, mapping);
+    const fields = "fields" in resource ? usedFields(mapping, resource) : known?.fields;
+    const changes = known === undefined || fields === undefined ? [] : differencesOf({ ...known, fields });
+    const stopFor = async (gone: readonly Misfits[]): Promise<Finding | undefined> => {
+      const all = [...gone, ...changes];
       const misfits = misfitsOf(changes, gone);
-      const lost = lostFields(checks, lostBy([...gone, ...changes], mapping));
-      if (misfits !== undefined) return this.#stop(lost, { ...misfits, doubt: worst([...gone, ...changes]) });
+      if (misfits === undefined) return undefined;
+      return this.#stop(lostFields(checks, lostBy(all, mapping)), { ...misfits, doubt: worst(all) });
+    };
+    // Campaign does not tell what was made again: what is gone there is kept before anybody waits for Dataverse.
+    if (!isMeant) await stopFor("reason" in resource ? [resource] : []);
+    const table = await asked;
+    if (!("columns" in table) || !("fields" in resource)) {
+      // Neither goes unseen because of the other.
+      const stopped = await stopFor([table, resource].filter((one) => "reason" in one));
+      if (stopped !== undefined) return stopped;
       const away = [table, resource].find((one) => "error" in one);
       throw away?.error;
     }
     const planned = planMapping(mapping, table, resource, this.#context.mappings);
     const use = schemaUse(mapping, table, resource);
     const differences = differencesOf(use);
-    const isMeant = transitions.isReplayAsked(state.checkpoint, mapping);
     const misfits = misfitsOf(isMeant ? [] : differences, "mapping" in planned ? [] : planned);
     const doubt = worst(differences);
     const lost = lostFields(checks, lostBy(differences, mapping));
@@ -157,8 +164,11 @@ export class PublishGuard {
     const { clock, settings } = this.#context;
     this.#dueAt = clock.now() + settings.lookAgainMs;
     this.#state.trust.end();
+    this.#state.plan = undefined;
+    // What is told is on disk.
+    const finding = await this.#doubt(checks, doubt);
     this.#block(reason, checks.use === undefined ? message : `${message}. ${remedy}`);
-    return this.#doubt(checks, doubt);
+    return finding;
   }
 
   /** Keeps that everything is to be read again, and which hashes are not to be believed then. */
@@ -167,11 +177,14 @@ export class PublishGuard {
     const state = this.#state;
     const { use, drift } = checks;
     // What never fitted was never written by: there is nothing to doubt.
-    const isKnown = drift !== undefined && worseDoubt(drift, doubt) === drift;
+    const isKnown = this.#isKept && drift !== undefined && worseDoubt(drift, doubt) === drift;
     if (use === undefined || (isKnown && checks.lost === state.checkpoint.checks?.lost)) return "Changed";
     const next = { ...state.checkpoint, checks: drifted(checks, doubt) };
+    // Without room this process knows it all the same, and keeps it by the next check.
     state.checkpoint = next;
+    this.#isKept = false;
     await queue.saveCheckpoint(next);
+    this.#isKept = true;
     return "Changed";
   }
 
@@ -251,14 +264,14 @@ async function seen<T>(metadata: Promise<T>): Promise<T | Misfits | { readonly e
   }
 }
 
-/** Which fields lost their values and are not filled again by an update: of a resource that is gone, all of them. */
+/** Which fields lost their values: of a resource that is gone, all. Also those of updates, for a mapping may be edited. */
 function lostBy(
   doubtful: readonly { readonly doubt: Doubt; readonly field?: string; readonly reason: string }[],
   { fields, constants = [] }: IngressMapping,
 ): readonly string[] {
-  const once = [...fields.filter(({ applyUpdates }) => !applyUpdates), ...constants].map(({ field }) => field);
+  const names = [...fields, ...constants].map(({ field }) => field);
   const all = doubtful.filter(({ doubt }) => doubt === "All");
-  return once.filter((name) => all.some(({ field, reason }) => field === name || reason === "ResourceMissing"));
+  return names.filter((name) => all.some(({ field, reason }) => field === name || reason === "ResourceMissing"));
 }
 
 function worst(doubtful: readonly { readonly doubt: Doubt }[]): Doubt {

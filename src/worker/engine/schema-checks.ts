@@ -25,7 +25,7 @@ export function drifted(checks: SchemaChecks, doubt: Doubt): SchemaChecks {
   return { ...checks, drift: worseDoubt(checks.drift ?? "None", doubt) };
 }
 
-/** Fields that an update would not fill again have lost their values. */
+/** Fields have lost their values: an update has to fill also those that are written on insert only. */
 export function lostFields(checks: SchemaChecks, fields: readonly string[]): SchemaChecks {
   if (fields.length === 0) return checks;
   return { ...checks, lost: { ...checks.lost, ...Object.fromEntries(fields.map((field) => [field, checks.epoch])) } };

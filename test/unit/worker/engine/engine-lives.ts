@@ -61,7 +61,7 @@ export class EngineLives {
   readonly clock = new TestClock();
   /** What an engine ended with by itself. */
   failure: unknown;
-  readonly #directory = mkdtempSync(join(tmpdir(), "engine-"));
+  readonly directory = mkdtempSync(join(tmpdir(), "engine-"));
   #running: Running | undefined;
 
   get isRunning(): boolean {
@@ -79,7 +79,7 @@ export class EngineLives {
   async start({ mappings, dataverse, campaign, settings, logger = silentLogger }: EngineParts): Promise<void> {
     const life = new Life();
     const now = () => 1_800_000_000_000 + Math.floor(this.clock.now());
-    const open = { directory: this.#directory, now, logger: silentLogger };
+    const open = { directory: this.directory, now, logger: silentLogger };
     const queue = await openSqliteQueue(open, new AbortController().signal);
     const engine = new IngressEngine({
       configuration: {
@@ -136,7 +136,7 @@ export class EngineLives {
 
   async end(): Promise<void> {
     await this.kill();
-    rmSync(this.#directory, { recursive: true, force: true });
+    rmSync(this.directory, { recursive: true, force: true });
   }
 
   #now(): Running {

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { noVolumes, SmallVolume } from "../queue/small-volume.ts";
 import { type Publication, Publishing } from "./publishing.ts";
 
 const id = (n: number) => `00000000-0000-0000-0000-${String(n).padStart(12, "0")}`;
@@ -47,6 +48,33 @@ describe("a mapping whose metadata people change", () => {
     expect(world.target.with(id(9))[0]).toMatchObject({ name: "Contact 9" });
   });
 
+  it("fills a field that was gone also when its mapping was edited before it came back", async () => {
+    world.publish("DropField");
+    await stopped();
+    await world.kill();
+    world.publish("Mend");
+    const fields = world.mapping.fields.map((one) => ({ ...one, applyUpdates: one.field !== "name" }));
+    world.mapping = { ...world.mapping, fields };
+    await world.start();
+    await world.settled();
+  });
+
+  it("knows of a field that was gone though its process died before Dataverse answered, too", async () => {
+    world.publish("DropField");
+    let isAsked = false;
+    world.lots = (call) => {
+      isAsked ||= call === "tableMetadata";
+      return { fate: "Done", delayMs: call === "tableMetadata" ? 9000 : 0 };
+    };
+    await world.clock.until(() => isAsked, 70_000);
+    await world.pass(1000);
+    await world.kill();
+    world.publish("Mend");
+    world.lots = () => ({ fate: "Done", delayMs: 0 });
+    await world.start();
+    await world.settled();
+  });
+
   it("sees at its start what was published while it was stopped", async () => {
     await world.kill();
     world.publish("RetypeColumn");
@@ -92,6 +120,33 @@ describe("a mapping whose metadata people change", () => {
     await world.settled();
   });
 });
+
+it.skipIf(noVolumes !== undefined)(
+  "keeps what it saw while its store had no room as soon as there is some",
+  async () => {
+    const world = new Publishing();
+    const volume = new SmallVolume(world.directory, "8m");
+    try {
+      for (let n = 0; n < 10; n++) world.put(id(n), `Contact ${n}`);
+      await world.start();
+      await world.settled();
+      volume.fill();
+      world.publish("DropField");
+      await world.pass(130_000);
+      volume.makeRoom();
+      await world.pass(200_000);
+      await world.kill();
+      world.publish("Mend");
+      await world.start();
+      await world.settled();
+    } finally {
+      volume.makeRoom();
+      await world.kill();
+      volume.unmount();
+      await world.end();
+    }
+  },
+);
 
 type Step =
   | { readonly kind: "Publish"; readonly what: Publication }

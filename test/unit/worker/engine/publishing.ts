@@ -14,7 +14,7 @@ import type { EngineSettings } from "../../../../src/worker/engine/settings.ts";
 import { CampaignError, DataverseError, type ServiceErrorCode } from "../../../../src/worker/http/service-error.ts";
 import { EngineLives } from "./engine-lives.ts";
 import { leaseMs, mapping } from "./simulation.ts";
-import { type Lot, SourceWorld, TargetWorld } from "./worlds.ts";
+import { type Lots, SourceWorld, TargetWorld } from "./worlds.ts";
 
 /** What people do to the schema that the mapping uses; `Mend` puts everything back. */
 export type Publication =
@@ -38,15 +38,22 @@ export class Publishing {
   ignoresUnknownFields = true;
   /** Whether Dataverse says on each page by which version of its metadata it was read. */
   tellsVersion = true;
-  lots: () => Lot = () => ({ fate: "Done", delayMs: 0 });
+  lots: Lots = () => ({ fate: "Done", delayMs: 0 });
+  /** As it is from the next start on. */
+  mapping = mapping;
   #broken = new Set<Publication>();
   #version = 1;
   /** Changes that were made while nothing was tracked, by row version. */
   readonly #untracked = new Set<bigint>();
 
   constructor() {
-    this.source = new SourceWorld(() => this.lots(), this.clock);
-    this.target = new TargetWorld(() => this.lots(), this.clock, leaseMs - 2000);
+    this.source = new SourceWorld((call) => this.lots(call), this.clock);
+    this.target = new TargetWorld((call) => this.lots(call), this.clock, leaseMs - 2000);
+  }
+
+  /** Where the store is. */
+  get directory(): string {
+    return this.#lives.directory;
   }
 
   get isWhole(): boolean {
@@ -84,7 +91,7 @@ export class Publishing {
 
   async start(): Promise<void> {
     const [dataverse, campaign] = [this.#dataverse(), this.#campaign()];
-    await this.#lives.start({ mappings: [mapping], dataverse, campaign, settings });
+    await this.#lives.start({ mappings: [this.mapping], dataverse, campaign, settings });
   }
 
   async kill(): Promise<void> {
