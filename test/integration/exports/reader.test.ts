@@ -216,6 +216,23 @@ describe.skipIf(whyNot !== undefined)("the exports on a real SFTP server", () =>
     expect(new Set(store.ids)).toEqual(new Set(numbers(0, 20_001)));
   });
 
+  it("are not taken for done when another file takes their place while they are read", async () => {
+    put("a.txt", "id\n1\n2\n");
+    await round();
+    nowMs += 60_000;
+    const keep = store.keep.bind(store);
+    store.keep = (portion) => {
+      store.keep = keep;
+      put("new.part", "id\n3\n4\n");
+      utimesSync(path("new.part"), 2_000_000_000, 2_000_000_000);
+      renameSync(path("new.part"), path("a.txt"));
+      return keep(portion);
+    };
+    expect(await round()).toEqual({ "a.txt": "Changed" });
+    expect(await settled()).toEqual({ "a.txt": "Done" });
+    expect(store.ids).toEqual(["1", "2", "3", "4"]);
+  });
+
   it("are known again under another name, and gone ones disturb nobody", async () => {
     put("a.txt", "id\n1\n2\n");
     await settled();
