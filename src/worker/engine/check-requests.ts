@@ -3,9 +3,9 @@ export class CheckRequests {
   #asked = new AbortController();
   /** On the engine's clock: when the newest check began that found nothing. */
   #goodSince = Number.NEGATIVE_INFINITY;
-
   /** On the engine's clock: when records were first refused that no check has decided on. */
   readonly #refusedAt = new Map<string, number>();
+  #refusedSince = 0;
 
   /** Aborts when somebody asks. */
   get asked(): AbortSignal {
@@ -25,6 +25,7 @@ export class CheckRequests {
 
   /** A check that began then found that everything fits. */
   passed(beganAt: number): void {
+    if (beganAt > this.#goodSince) this.#refusedSince = 0;
     this.#goodSince = beganAt;
   }
 
@@ -39,15 +40,16 @@ export class CheckRequests {
       this.#refusedAt.delete(id);
       return undefined;
     }
+    if (!this.#refusedAt.has(id)) this.#refusedSince += 1;
     this.#refusedAt.set(id, refusedAt);
     if (this.#refusedAt.size > mostRecords) this.#refusedAt.delete(this.#refusedAt.keys().next().value ?? "");
     this.ask();
     return now - refusedAt;
   }
 
-  /** How many records are refused and wait for a check. */
+  /** How many records were refused since a check last found nothing. */
   get undecided(): number {
-    return this.#refusedAt.size;
+    return this.#refusedSince;
   }
 
   /** The record met something else. */

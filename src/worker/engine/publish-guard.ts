@@ -82,6 +82,8 @@ export class PublishGuard {
       // What is running goes on while one of the systems is away.
       const isAway = error instanceof ServiceError && error.scope === "Service" && fatalOf(error) === undefined;
       if (this.#state.plan === undefined || !isAway || signal.aborted) throw error;
+      // Reading waited for it, and must not wait for the next at once.
+      this.#dueAt = clock.now() + settings.checkIntervalMs;
       this.#context.logger.warn("schema.not-checked", { mapping: this.#state.mapping.table, error });
     }
     return this.#state.plan;

@@ -58,7 +58,8 @@ export function engineSettings(input: SettingsInput): EngineSettings {
     lookAgainMs: 60_000,
     // A comparison costs one call to Campaign: all of them together take a twentieth of its calls at most.
     checkIntervalMs: Math.max(60_000, (mappings * 20_000) / engineCallsPerSecond),
-    freshCheckMs: Math.max(5000, 20_000 / engineCallsPerSecond),
+    // ... and a fifth of them at most where every mapping has refusals all the time.
+    freshCheckMs: Math.max(5000, (Math.max(4, mappings) * 5000) / engineCallsPerSecond),
     waveRefusals: 20,
     fullStorePauseMs: 5000,
     stubbornRefusals: 5,

@@ -158,12 +158,10 @@ export class Writer {
     }
     this.#stubborn.get(state)?.forget(record.id);
     if (settlement.kind !== "Dead") state.requests.forget(record.id);
-    if (settlement.kind === "Written" || (settlement.kind === "Removed" && settlement.sent)) {
+    if ((settlement.kind === "Written" || settlement.kind === "Removed") && settlement.sent) {
       state.wave.over();
       endBlock(state);
-      if (settlement.sent) {
-        this.#stubborn.get(state)?.written();
-      }
+      this.#stubborn.get(state)?.written();
       return settlement;
     }
     if (settlement.kind === "Retry" && cause instanceof ServiceError && cause.scope === "Mapping") {
@@ -172,11 +170,9 @@ export class Writer {
       state.suspendedUntil = clock.now() + settings.lookAgainMs;
       return settlement;
     }
-    if (settlement.kind === "Retry" || settlement.kind === "Unknown" || settlement.kind === "Park") return settlement;
-    // Nobody was asked.
-    if (settlement.kind === "Dead" && ofLinks.has(settlement.refusal.reason)) return settlement;
+    // Nobody was asked, or nobody answered: whether the next would be refused is as open as before.
+    if (settlement.kind !== "Dead" || ofLinks.has(settlement.refusal.reason)) return settlement;
     endBlock(state);
-    if (settlement.kind !== "Dead") return settlement;
     const { reason, message } = settlement.refusal;
     const now = clock.now();
     const undecidedMs = maybeOfTheSchema(reason, cause)

@@ -101,3 +101,31 @@ it("reads what changed while Campaign is away, whatever is published in Datavers
   ground.source.put(idOf(7), "New");
   await ground.clock.until(async () => (await ground.counts()).pending === 1, 200_000);
 });
+
+it("reads on while Campaign leaves every question without an answer", async () => {
+  let isSilent = false;
+  let pages = 0;
+  const ground = await made(1, {
+    dataverse: (client) => ({
+      ...client,
+      readTracked: (...question) => {
+        pages += 1;
+        return client.readTracked(...question);
+      },
+    }),
+    campaign: (client) => ({
+      ...client,
+      resourceMetadata: async (...question) => {
+        if (!isSilent) return client.resourceMetadata(...question);
+        await later(ground.clock, 60_000);
+        throw away();
+      },
+    }),
+  });
+  await ground.settled();
+  isSilent = true;
+  await ground.clock.until(() => ground.clock.now() > 70_000, 100_000);
+  pages = 0;
+  await ground.clock.until(() => ground.clock.now() > 670_000, 700_000);
+  expect(pages).toBeGreaterThan(60);
+});

@@ -102,6 +102,16 @@ describe("the engine's figures", () => {
     );
   });
 
+  it("checks that refusals ask for take at most a fifth of Campaign's calls, however few those are", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 64 }), fc.integer({ min: 1, max: 100 }), (mappings, calls) => {
+        const { freshCheckMs, checkIntervalMs } = engineSettings({ ...input, mappings, engineCallsPerSecond: calls });
+        expect((mappings * 1000) / freshCheckMs).toBeLessThanOrEqual(calls / 5 + 0.001);
+        expect(freshCheckMs).toBeLessThanOrEqual(checkIntervalMs);
+      }),
+    );
+  });
+
   it("inferred deletions are let go up to 5 % of what was written, and up to 100 of a few", () => {
     const settings = engineSettings(input);
     expect(inferredLimit(settings, 0)).toBe(100);

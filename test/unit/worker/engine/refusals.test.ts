@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, onTestFinished } from "vitest";
 import type { Campaign, CampaignFields } from "../../../../src/worker/campaign/interface.ts";
 import { StubbornRefusals } from "../../../../src/worker/engine/stubborn-refusals.ts";
 import { CampaignError } from "../../../../src/worker/http/service-error.ts";
@@ -226,4 +226,33 @@ describe("a record that is new to the workflow", () => {
       expect(ground.target.with(idOf(8))).toHaveLength(1);
     },
   );
+});
+
+it("a wave of refusals is one though records come between them for which nobody was asked", async () => {
+  let isRefused = false;
+  const ground = await EngineGround.make(100, {
+    dataverse: (client) => ({
+      ...client,
+      readTracked: async (...question) => {
+        const page = await client.readTracked(...question);
+        // What changed may be of no concern to Campaign.
+        return { ...page, records: page.records.map((record) => ({ ...record, row: { ...record.row, revision: 1 } })) };
+      },
+    }),
+    campaign: (client) => ({
+      ...client,
+      updateByKey: (...question) =>
+        isRefused
+          ? Promise.reject(new CampaignError("no right", { code: "Refused", outcome: "Refused", status: 400 }))
+          : client.updateByKey(...question),
+    }),
+  });
+  onTestFinished(() => ground.end());
+  await ground.settled();
+  isRefused = true;
+  for (let n = 0; n < 100; n++) ground.source.put(idOf(n), n % 2 === 0 ? `Renamed ${n}` : `Contact ${n}`);
+  await ground.clock.until(async () => (await ground.engine.status()).mappings[0]?.phase === "Paused", 60_000);
+  expect((await ground.counts()).dead).toBeLessThan(30);
+  isRefused = false;
+  await ground.clock.until(() => ground.nameOf(98) === "Renamed 98", 200_000);
 });
