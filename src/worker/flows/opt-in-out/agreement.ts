@@ -1,5 +1,5 @@
 /** What is kept of a contact around a decision's writes. Pure. */
-import { type Agreement, agreedWith, foreignModifiedAt, unansweredOf } from "./contact.ts";
+import { type Agreement, agreedWith, foreignModifiedAt, profileOf, unansweredOf } from "./contact.ts";
 import type { Concluded, Situation } from "./decide.ts";
 
 /** What is known of a call that wrote. `NotDone`: refused, a 412, or never sent. */
@@ -24,7 +24,7 @@ export function agreementWhileWriting(situation: Situation, { verdicts }: Conclu
     ...agreement,
     values: agreedWith(agreement, campaign),
     unanswered: new Set([...unansweredOf(agreement, campaign), ...written]),
-    profileCreated: profileOf(situation),
+    profileCreated: profileOf(agreement, campaign),
   };
 }
 
@@ -45,7 +45,7 @@ export function agreementAfter(situation: Situation, { verdicts }: Concluded, ou
     unanswered.delete(field);
   }
   const ownWrite = ownWriteAfter(situation, outcomes);
-  const profileCreated = profileOf(situation);
+  const profileCreated = profileOf(agreement, campaign);
   return { values, unanswered, profileCreated, ...(ownWrite === undefined ? {} : { ownWrite }) };
 }
 
@@ -59,8 +59,4 @@ function ownWriteAfter({ agreement, dynamics }: Situation, outcomes: Outcomes): 
   if (outcomes.dynamics !== "Done") return agreement.ownWrite;
   if (outcomes.dynamicsVersion === undefined || dynamics.state !== "Read") return undefined;
   return { version: outcomes.dynamicsVersion, foreignModifiedAt: foreignModifiedAt(agreement, dynamics) };
-}
-
-function profileOf({ agreement, campaign }: Situation): string | undefined {
-  return campaign.state === "Read" ? campaign.profileCreated : agreement.profileCreated;
 }

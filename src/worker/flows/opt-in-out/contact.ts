@@ -29,7 +29,10 @@ export interface CampaignReading {
   readonly state: "Read";
   /** Read for this decision. An export may be a day old. */
   readonly fresh: boolean;
-  /** The profile's `created`, as Campaign writes it: tells a profile from one that was made again under the same key. */
+  /**
+   * The profile's `created`, as REST tells it: tells a profile from one that was made again under the same key. An export
+   * that does not have it leaves that open.
+   */
   readonly profileCreated: string | undefined;
   /** By field. */
   readonly values: ReadonlyMap<string, CampaignValue>;
@@ -66,7 +69,12 @@ export function unansweredOf(agreement: Agreement, campaign: CampaignSide): Agre
 
 function isOfAnotherProfile(agreement: Agreement, campaign: CampaignSide): boolean {
   if (campaign.state !== "Read") return campaign.state === "Missing";
-  return campaign.profileCreated !== agreement.profileCreated;
+  return profileOf(agreement, campaign) !== agreement.profileCreated;
+}
+
+export function profileOf(agreement: Agreement, campaign: CampaignSide): string | undefined {
+  const isTold = campaign.state === "Read" && (campaign.fresh || campaign.profileCreated !== undefined);
+  return isTold ? campaign.profileCreated : agreement.profileCreated;
 }
 
 /**

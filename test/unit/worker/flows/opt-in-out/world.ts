@@ -75,6 +75,7 @@ export class World {
   #order = 0;
   #exportDue = false;
   #profiles = 0;
+  #exports = 0;
 
   constructor(direction: Direction) {
     this.direction = direction;
@@ -124,7 +125,9 @@ export class World {
 
   /** Campaign's export of what changed since the last one. */
   export(): void {
-    const reading = this.#readCampaign(false);
+    const told = this.#readCampaign(false);
+    // Every other file does not tell when the profile was made.
+    const reading = told === undefined || ++this.#exports % 2 === 0 ? told : { ...told, profileCreated: undefined };
     if (this.#exportDue && reading !== undefined) this.#tell({ from: "Campaign", reading });
     this.#exportDue = false;
   }

@@ -4,7 +4,14 @@ import type { Direction, System } from "../../../../../src/worker/flows/opt-in-o
 import { type Fault, type FieldName, fields, type Message, World } from "./world.ts";
 
 type Step =
-  | { readonly do: "person"; readonly system: System; readonly field: FieldName; readonly value: boolean }
+  /** `wavers`: says the opposite first. */
+  | {
+      readonly do: "person";
+      readonly system: System;
+      readonly field: FieldName;
+      readonly value: boolean;
+      readonly wavers: boolean;
+    }
   | { readonly do: "edit" | "export" | "remove" | "make" | "crash" | "all" | "restate" }
   | { readonly do: "wait"; readonly milliseconds: number }
   | { readonly do: "deliver"; readonly from: System; readonly which: number; readonly again: boolean }
@@ -19,6 +26,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       system,
       field: fc.constantFrom(...fields),
       value: fc.boolean(),
+      wavers: fc.boolean(),
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom("edit" as const, "restate" as const) }) },
@@ -47,6 +55,7 @@ function live(direction: Direction, steps: readonly Step[]): World {
   for (const next of steps) {
     switch (next.do) {
       case "person":
+        if (next.wavers) world.person(next.system, next.field, !next.value);
         world.person(next.system, next.field, next.value);
         break;
       case "edit":
@@ -169,6 +178,22 @@ describe("both ways, whatever people do, the worker dies of, and calls and messa
     quiet(world);
     expect(world.dynamics.cells[email].value).toBe(false);
   });
+});
+
+it("an opt-out that waited for its profile, or whose profile was removed meanwhile, is written when there is one", () => {
+  for (const direction of ["Bidirectional", "DynamicsToCampaign"] as const) {
+    const world = new World(direction);
+    const [email, phone] = fields;
+    world.person("Dynamics", email, true);
+    quiet(world);
+    world.removeProfile();
+    world.person("Dynamics", phone, true);
+    deliverAll(world);
+    expect(world.pending).not.toEqual([]);
+    quiet(world);
+    expect(world.campaign?.cells[email].value).toBe(true);
+    expect(world.campaign?.cells[phone].value).toBe(true);
+  }
 });
 
 describe.each(["DynamicsToCampaign", "CampaignToDynamics"] as const)("%s", (direction) => {
