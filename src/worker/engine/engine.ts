@@ -6,7 +6,7 @@ import type { Logger } from "../../telemetry/log.ts";
 import type { Campaign } from "../campaign/interface.ts";
 import type { Dataverse } from "../dataverse/interface.ts";
 import { mappingHash } from "../flows/ingress/plan.ts";
-import { StoreFullError, storeFullMessage } from "../queue/errors.ts";
+import { StoreOutage } from "../queue/errors.ts";
 import type { Checkpoint, Queue } from "../queue/interface.ts";
 import { LastFailures } from "../records/last-failures.ts";
 import { Records } from "../records/records.ts";
@@ -122,7 +122,7 @@ export class IngressEngine {
   /** Why the worker is not ready; undefined when it is. */
   notReady(): WorkerStatus["notReady"] {
     const { settings, queue } = this.#context;
-    if (queue.isFull) return { reason: "StoreFull", message: storeFullMessage };
+    if (queue.outage !== undefined) return queue.outage;
     const silent = notReadyReason(this.#states, this.#health, settings.readyWindowMs);
     if (silent !== undefined || this.#isStarted) return silent;
     return { reason: "Starting", message: "the queue is being prepared" };
@@ -155,7 +155,7 @@ export class IngressEngine {
         await this.#prepare();
         return true;
       } catch (error) {
-        if (!(error instanceof StoreFullError)) throw error;
+        if (!(error instanceof StoreOutage)) throw error;
         await sleep(this.#context.clock, this.#context.settings.fullStorePauseMs, end);
       }
     }
@@ -228,7 +228,7 @@ export class IngressEngine {
     const { queue, logger } = this.#context;
     const days = this.#options.configuration.spec.queue.deadLetterRetentionDays;
     const records = await queue.forgetRefusals(days * dayMs).catch((error: unknown) => {
-      if (error instanceof StoreFullError) return 0; // The next time, then.
+      if (error instanceof StoreOutage) return 0; // The next time, then.
       throw error;
     });
     if (records > 0) logger.info("refusals.forgotten", { records, olderThanDays: days });
@@ -237,7 +237,7 @@ export class IngressEngine {
   /** While a mapping reads its table or has something to write, and never when it is idle. */
   async #tellProgress(): Promise<void> {
     const status = await this.status().catch((error: unknown) => {
-      if (error instanceof StoreFullError) return undefined;
+      if (error instanceof StoreOutage) return undefined;
       throw error;
     });
     for (const { name: mapping, lastSyncTime: _, ...figures } of status?.mappings.filter(isMoving) ?? []) {

@@ -1,6 +1,6 @@
 import { sleep } from "../../telemetry/clock.ts";
 import { ServiceError } from "../http/service-error.ts";
-import { StoreFullError } from "../queue/errors.ts";
+import { StoreOutage } from "../queue/errors.ts";
 import type { LeasedRecord, Settlement } from "../queue/interface.ts";
 import { parentMissing, removedInCampaign, stillLinked } from "../queue/reasons.ts";
 import type { EngineContext, MappingState } from "./context.ts";
@@ -74,8 +74,8 @@ export class Writer {
     const { health, settings, random, clock } = this.#context;
     if (clock.now() < this.#noRoomUntil) return this.#noRoomUntil - clock.now();
     const isDown = health.isDown("Campaign");
-    // Without room, an answer may not be stored, and its call was in vain.
-    const limit = isDown || this.#context.queue.isFull ? 1 : settings.parallelism;
+    // While the store fails, an answer may not be stored, and its call was in vain.
+    const limit = isDown || this.#context.queue.outage !== undefined ? 1 : settings.parallelism;
     if (isDown && this.#turns.size === 0) await health.pause("Campaign", random(), end);
     while (!end.aborted && this.#turns.size < limit) {
       if (this.#leased.length === 0) await this.#ahead;
@@ -249,7 +249,7 @@ export class Writer {
     const { clock, settings } = this.#context;
     const fatal = fatalOf(error);
     if (fatal !== undefined) fail(fatal);
-    else if (error instanceof StoreFullError) this.#noRoomUntil = clock.now() + settings.fullStorePauseMs;
+    else if (error instanceof StoreOutage) this.#noRoomUntil = clock.now() + settings.fullStorePauseMs;
     else this.#context.logger.error("record.not-settled", { error });
   }
 

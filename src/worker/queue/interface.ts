@@ -256,6 +256,19 @@ export interface MappingCounts {
   readonly lastWrittenAt?: number;
 }
 
+/** Why the store cannot be used now, in words for status. */
+export interface Outage {
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** The right to change where the reading of a mapping stands. */
+export interface Reading {
+  /** Aborts when another process has it, because this one seemed to be gone. */
+  readonly lost: AbortSignal;
+  end(): Promise<void>;
+}
+
 export interface Queue {
   /** Single records, for whoever asks after one. */
   readonly records: StoredRecords;
@@ -264,6 +277,11 @@ export interface Queue {
    * @throws StoreError `StoreBelongsToAnother`
    */
   claim(owner: StoreOwner): Promise<void>;
+  /**
+   * The reading of a mapping, which one process has at a time; until it has ended, only that one can save a checkpoint,
+   * and commit what goes with one. undefined: another process has it.
+   */
+  read(mapping: string): Promise<Reading | undefined>;
   checkpoints(): Promise<readonly Checkpoint[]>;
   /** Saves a checkpoint by itself: a new mapping, a pause, another phase. */
   saveCheckpoint(checkpoint: Checkpoint): Promise<void>;
@@ -294,7 +312,8 @@ export interface Queue {
 
   /**
    * The oldest records that are due, for `leaseMs`: those that changed, then those that were read with their whole table,
-   * then those that were tried before. Of each kind one goes along whenever the limit allows.
+   * then those that were tried before. Of each kind one goes along whenever the limit allows. None to a process that has
+   * not seen the checkpoint of the mapping's newest generation.
    */
   lease(mapping: string, limit: number, leaseMs: number): Promise<readonly LeasedRecord[]>;
   /**
@@ -317,7 +336,7 @@ export interface Queue {
   forgetRefusals(olderThanMs: number): Promise<number>;
   /** A keyed hash: it tells whether two texts are the same to this store and nobody else. */
   fingerprint(text: string): string;
-  /** There was no room for something of late: calls that store anything end with StoreFullError, until there is room. */
-  readonly isFull: boolean;
+  /** The store failed of late: calls end with StoreOutage until it is over. */
+  readonly outage: Outage | undefined;
   close(): Promise<void>;
 }

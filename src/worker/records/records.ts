@@ -78,7 +78,7 @@ export class Records {
     };
   }
 
-  /** @throws AskedWronglyError, StoreFullError */
+  /** @throws AskedWronglyError, StoreOutage */
   async redrive(question: RedriveQuestion): Promise<RedriveAnswer> {
     const { queue, logger, wake } = this.#options;
     const { key, mapping, reason } = question;

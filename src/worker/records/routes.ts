@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "../../telemetry/log.ts";
-import { StoreFullError } from "../queue/errors.ts";
+import { StoreOutage } from "../queue/errors.ts";
 import type { Complaint } from "./answers.ts";
 import { AskedWronglyError, deadLettersQuestion, type Given, recordQuestion, redriveQuestion } from "./asked.ts";
 import { whyStranger } from "./inside.ts";
@@ -78,7 +78,7 @@ export async function addRecordRoutes(
 
 function complain(error: unknown, reply: FastifyReply, logger: Logger): FastifyReply {
   if (error instanceof AskedWronglyError) return refuse(reply, error.status, error.code, error.message);
-  if (error instanceof StoreFullError) return refuse(reply, 503, error.code, error.message);
+  if (error instanceof StoreOutage) return refuse(reply, 503, error.code, error.message);
   const { statusCode = 500, message = "" } = error as { statusCode?: number; message?: string }; // Fastify's own have both.
   if (statusCode < 500) return refuse(reply, statusCode, "BadQuestion", message);
   logger.error("records.failed", { error });

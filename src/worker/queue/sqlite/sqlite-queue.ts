@@ -1,21 +1,24 @@
 import { createHmac } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import type { Logger } from "../../../telemetry/log.ts";
-import { StoreError, storeFullMessage } from "../errors.ts";
+import { storeFullMessage } from "../errors.ts";
 import type {
   Checkpoint,
   LeasedRecord,
   Leave,
   MappingCounts,
+  Outage,
   PageCommit,
   PageResult,
   ParentQuestion,
   ParentStanding,
   Queue,
+  Reading,
   Settlement,
   StoreOwner,
   WrittenRecord,
 } from "../interface.ts";
+import { mismatchOf } from "../owner.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { heldUntil, Intake } from "./intake.ts";
 import { Keys } from "./keys.ts";
@@ -41,6 +44,7 @@ const truncateLogEveryMs = 10_000;
 /** Longer than whoever found no room waits before the next try, so that it does not seem to be over in between. */
 const fullForMs = 40_000;
 const rowsPerPart = 2000;
+const emptied = "give it a new volume (stop it, delete its volume claim, start it)";
 
 /**
  * Opens the queue in a directory, and waits while another process has it.
@@ -95,13 +99,19 @@ class SqliteQueue implements Queue {
     return this.#transactions
       .run(() => {
         const found = this.#meta("owner");
-        const mismatch = found === undefined ? undefined : mismatchOf(ownerOf(found), owner);
+        const mismatch =
+          found === undefined ? undefined : mismatchOf(ownerOf(found), owner, "the queue's volume", emptied);
         if (mismatch === undefined) this.#putMeta("owner", JSON.stringify(owner));
         return mismatch;
       })
       .then((mismatch) => {
         if (mismatch !== undefined) throw mismatch;
       });
+  }
+
+  /** The store is this process's alone. */
+  async read(): Promise<Reading> {
+    return { lost: new AbortController().signal, end: async () => {} };
   }
 
   checkpoints(): Promise<readonly Checkpoint[]> {
@@ -266,8 +276,8 @@ class SqliteQueue implements Queue {
     return createHmac("sha256", this.#fingerprintKey).update(text).digest("base64url").slice(0, 22);
   }
 
-  get isFull(): boolean {
-    return this.#clock.now() - this.#fullAt < fullForMs;
+  get outage(): Outage | undefined {
+    return this.#isFull ? { reason: "StoreFull", message: storeFullMessage } : undefined;
   }
 
   async close(): Promise<void> {
@@ -278,8 +288,12 @@ class SqliteQueue implements Queue {
     this.#database.close();
   }
 
+  get #isFull(): boolean {
+    return this.#clock.now() - this.#fullAt < fullForMs;
+  }
+
   #noRoom(): void {
-    if (!this.isFull) this.#logger.warn("queue.full", { why: storeFullMessage });
+    if (!this.#isFull) this.#logger.warn("queue.full", { why: storeFullMessage });
     this.#fullAt = this.#clock.now();
   }
 
@@ -306,26 +320,4 @@ class SqliteQueue implements Queue {
 
 function ownerOf(text: string): StoreOwner {
   return JSON.parse(text) as StoreOwner; // Written by claim() alone.
-}
-
-/** A workflow that was deleted and made again under its name goes on with its store, so its uid may differ. */
-function mismatchOf(found: StoreOwner, asked: StoreOwner): StoreError | undefined {
-  const differences = (
-    [
-      ["Dataverse organisation", found.organizationId, asked.organizationId],
-      ["Campaign instance", found.campaignUrl, asked.campaignUrl],
-      [
-        "workflow",
-        `${found.workflow.namespace}/${found.workflow.name}`,
-        `${asked.workflow.namespace}/${asked.workflow.name}`,
-      ],
-    ] as const
-  ).filter(([, had, wanted]) => had !== wanted);
-  if (differences.length === 0) return undefined;
-  const what = differences.map(([name, had, wanted]) => `${name} ${had}, not ${wanted}`).join("; ");
-  return new StoreError(
-    "StoreBelongsToAnother",
-    `the queue's volume holds the records of another world: ${what}. Give the workflow back what it had, or a new volume ` +
-      "(stop it, delete its volume claim, start it: everything is then read anew)",
-  );
 }

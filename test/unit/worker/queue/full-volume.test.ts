@@ -47,13 +47,13 @@ describe.skipIf(noVolumes !== undefined)("a store whose volume has no room", () 
     await queue.commitPage(page(0, 50));
     volume.fill();
     await expect(queue.commitPage(page(50, 2000))).rejects.toMatchObject({ code: "StoreFull" });
-    expect(queue.isFull).toBe(true);
+    expect(queue.outage?.reason).toBe("StoreFull");
     vi.advanceTimersByTime(60_000); // The log is truncated meanwhile, or cannot be.
     expect(await pending(queue)).toBe(50);
     volume.makeRoom();
     now += 60_000;
     await queue.commitPage(page(50, 2000));
-    expect(queue.isFull).toBe(false);
+    expect(queue.outage).toBeUndefined();
     expect(await pending(queue)).toBe(2050);
     volume.fill();
     await queue.close();

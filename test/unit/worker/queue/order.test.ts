@@ -1,16 +1,9 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { expect, it } from "vitest";
-import { silentLogger } from "../../../../src/telemetry/log.ts";
-import { openSqliteQueue } from "../../../../src/worker/queue/sqlite/sqlite-queue.ts";
+import { QueueGround } from "./queue-ground.ts";
 
 it("what is tried again stands behind what is new, but for one, and is not shut out", async () => {
-  const directory = mkdtempSync(`${tmpdir()}/order-`);
-  let now = 1_800_000_000_000;
-  const queue = await openSqliteQueue(
-    { directory, now: () => now, logger: silentLogger },
-    new AbortController().signal,
-  );
+  const ground = new QueueGround();
+  const queue = await ground.open();
   const commit = (...ids: string[]) =>
     queue.commitPage({
       checkpoint: { mapping: "contact", mappingHash: "h", generation: 1 },
@@ -25,15 +18,14 @@ it("what is tried again stands behind what is new, but for one, and is not shut 
     for (const record of await queue.lease("contact", 3, 1000)) {
       await queue.settle(record, { kind: "Retry", before: undefined, afterMs: 1000, counts: true });
     }
-    now += 60_000;
+    ground.now += 60_000;
     await commit("new-1", "new-2", "new-3", "new-4");
-    now += 1;
+    ground.now += 1;
     expect(await lease(3)).toEqual(["new-1", "new-2", "old-1"]);
     expect(await lease(1)).toEqual(["new-3"]);
     expect(await lease(9)).toEqual(["new-4", "old-2", "old-3"]);
     expect(await lease(9)).toEqual([]);
   } finally {
-    await queue.close();
-    rmSync(directory, { recursive: true });
+    await ground.end();
   }
 });

@@ -13,6 +13,11 @@ function commit(queue: Queue, stage: PageCommit["stage"], records: readonly Inco
   return queue.commitPage({ checkpoint: checkpointAt(0), records, stage, replay: false, listed: false });
 }
 
+async function settleAll(queue: Queue, limit: number, sent: boolean): Promise<void> {
+  const records = await queue.lease("contact", limit, leaseMs);
+  await Promise.all(records.map((record) => queue.settle(record, { kind: "Written", written: known(record), sent })));
+}
+
 const leasedIds = async (queue: Queue, limit: number) =>
   (await queue.lease("contact", limit, leaseMs)).map(({ id }) => id);
 
@@ -80,17 +85,13 @@ describe("what a generation did not see", () => {
       "Snapshot",
       ids.map((id) => upsert(id, 1n)),
     );
-    for (const record of await queue.lease("contact", ids.length, leaseMs)) {
-      queue.settle(record, { kind: "Written", written: known(record), sent: true });
-    }
+    await settleAll(queue, ids.length, true);
     const checkpoint = { ...checkpointAt(0), generation: 2 };
     await queue.beginGeneration(checkpoint);
     const isSeen = (_: string, n: number) => n % 1000 !== 7;
     const seen = ids.filter(isSeen).map((id) => upsert(id, 1n));
     await queue.commitPage({ checkpoint, records: seen, stage: "Snapshot", replay: false, listed: false });
-    for (const record of await queue.lease("contact", ids.length, leaseMs)) {
-      queue.settle(record, { kind: "Written", written: known(record), sent: false });
-    }
+    await settleAll(queue, ids.length, false);
     const unseen = ids.filter((id, n) => !isSeen(id, n));
     expect(await queue.countUnseen("contact", 2)).toBe(unseen.length);
     let parts = 1;

@@ -1,9 +1,6 @@
 /** Single records: what the store says of them, and how refused ones come back. */
-import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { LeasedRecord, Queue } from "../../../../src/worker/queue/interface.ts";
-import { applicationId, migrations } from "../../../../src/worker/queue/sqlite/schema.ts";
 import { upsert } from "./pages.ts";
 import { commit, known, leaseMs, leaseOne, QueueGround } from "./queue-ground.ts";
 
@@ -67,22 +64,6 @@ describe("a look at a record", () => {
     ]);
     await queue.settle(again, { kind: "Written", written: known(again), sent: false });
     expect(await look("a")).toMatchObject([{ written: { version: 2n, certainty: "Known", writtenAt } }]);
-  });
-
-  it("does not know when an older program wrote a record", async () => {
-    await queue.close();
-    const old = new QueueGround();
-    const database = new DatabaseSync(join(old.directory, "queue.db"));
-    for (const migration of migrations.slice(0, 2)) database.exec(migration);
-    database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = 2;
-      INSERT INTO meta VALUES ('fingerprint_key', 'k');
-      INSERT INTO written (mapping, id, certainty, version, generation, seen) VALUES ('contact', 'a', 0, 5, 1, 1)`);
-    database.close();
-    queue = await old.open();
-    const [found] = await look("a");
-    expect(found).toMatchObject({ foundBy: ["Id", "TargetKey"], written: { version: 5n } });
-    expect(found?.written).not.toHaveProperty("writtenAt");
-    await old.end();
   });
 
   it("finds every row of a key", async () => {

@@ -70,6 +70,35 @@ describe("the store on disk", () => {
     expect(record).not.toHaveProperty("version");
   });
 
+  it("does not know when an older program wrote a record", async () => {
+    const database = new DatabaseSync(join(ground.directory, "queue.db"));
+    for (const migration of migrations.slice(0, 2)) database.exec(migration);
+    database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = 2;
+      INSERT INTO meta VALUES ('fingerprint_key', 'k');
+      INSERT INTO written (mapping, id, certainty, version, generation, seen) VALUES ('contact', 'a', 0, 5, 1, 1)`);
+    database.close();
+    const queue = await ground.open();
+    const [found] = await queue.records.look("contact", { id: "a", targetKey: "a" });
+    expect(found).toMatchObject({ foundBy: ["Id", "TargetKey"], written: { version: 5n } });
+    expect(found?.written).not.toHaveProperty("writtenAt");
+  });
+
+  it("takes up what was parked and an older program, which knows of no parking, had", async () => {
+    const queue = await ground.open();
+    await commit(queue, [upsert("c", 1n)]);
+    const record = await leaseOne(queue);
+    await queue.askParents(record, [{ mapping: "account", id: "a", isMandatory: true, onlyIfOwed: false }]);
+    await queue.settle(record, { kind: "Park" });
+    expect((await queue.counts()).get("contact")).toMatchObject({ pending: 1, parked: 1 });
+    await queue.close();
+    const database = new DatabaseSync(join(ground.directory, "queue.db"));
+    database.exec("UPDATE pending SET token = 1, ready_at = first_read_at + 1000 WHERE parked = 1");
+    database.close();
+    const next = await ground.open();
+    expect((await next.counts()).get("contact")).toMatchObject({ pending: 1, parked: 0 });
+    expect((await leaseOne(next)).id).toBe("c");
+  });
+
   it("goes on with nothing of a mapping whose drop was interrupted", async () => {
     const queue = await ground.open();
     await commit(queue, [upsert("a", 1n)]);

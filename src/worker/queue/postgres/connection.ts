@@ -1,0 +1,200 @@
+import type { ConnectionOptions } from "node:tls";
+import { Pool, type PoolClient, type PoolConfig, type QueryResultRow } from "pg";
+import { StoreError, StoreOutage, storeUnreachable } from "../errors.ts";
+
+export interface DatabaseOptions {
+  /** The address of the database with everything that signs in, as in the Secret. Asked for again when it is refused. */
+  readonly url: () => string;
+  /** For messages: the Secret that has it. */
+  readonly secretName: string;
+  /** The certificate authorities that vouch for the server; absent: the usual ones. */
+  readonly caBundle?: string;
+  readonly schema: string;
+}
+
+/** One for what changes the store, one for pages, the others for questions. */
+const mostConnections = 4;
+const connectTimeoutMs = 10_000;
+/** Everything is done in parts, so that nothing takes so long. */
+const statementTimeoutMs = 60_000;
+/** A process that stands still within a transaction keeps all others out: not for longer than this. */
+const idleInTransactionMs = 10_000;
+
+/** Errors of SQL: https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const refusing: ReadonlySet<string> = new Set(["28000", "28P01", "3D000", "42501", "3F000"]);
+const passing = /^(08|40|53|57P|58)|^(25006|55P03|57014|25P03)$/;
+const noRoom = "53100";
+
+/** The way to the database. Its errors say whether waiting helps. */
+export class Database {
+  readonly #options: DatabaseOptions;
+  #url: string;
+  #pool: Pool;
+
+  constructor(options: DatabaseOptions) {
+    this.#options = options;
+    this.#url = options.url();
+    this.#pool = this.#connect();
+  }
+
+  get schema(): string {
+    return this.#options.schema;
+  }
+
+  /** @throws StoreOutage, StoreError */
+  async query<Row extends QueryResultRow>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
+    return this.#use(async (client) => (await client.query<Row>(sql, [...values])).rows);
+  }
+
+  /** @throws StoreOutage, StoreError; then none of it happened, or, if the connection was lost at its end, all of it */
+  transaction<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+    return this.#use(async (client) => {
+      await client.query("BEGIN");
+      const result = await work(client);
+      await client.query("COMMIT");
+      return result;
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.end();
+  }
+
+  async #use<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+    const pool = this.#pool;
+    let client: PoolClient;
+    try {
+      client = await pool.connect();
+    } catch (error) {
+      if (this.#isRefused(error) && this.#hasNewUrl(pool)) return this.#use(work);
+      throw this.#told(error);
+    }
+    // A connection that is cut says so here as well, besides failing what is under way.
+    const ignore = () => {};
+    client.on("error", ignore);
+    let failure: unknown;
+    try {
+      return await work(client);
+    } catch (error) {
+      failure = error;
+      throw this.#told(error);
+    } finally {
+      client.off("error", ignore);
+      // One that failed may still be within its transaction: the server ends that with the connection.
+      client.release(failure !== undefined);
+    }
+  }
+
+  /** The credentials may have been rotated. */
+  #hasNewUrl(used: Pool): boolean {
+    if (used !== this.#pool) return true;
+    const url = this.#options.url();
+    if (url === this.#url) return false;
+    this.#url = url;
+    this.#pool = this.#connect();
+    void used.end();
+    return true;
+  }
+
+  #connect(): Pool {
+    const pool = new Pool(this.#configuration());
+    pool.on("error", () => {}); // An idle connection was cut: the next question opens another.
+    return pool;
+  }
+
+  #configuration(): PoolConfig {
+    const { schema, secretName, caBundle } = this.#options;
+    const url = parsedUrl(this.#url, secretName);
+    return {
+      host: url.hostname,
+      port: Number(url.port || 5432),
+      user: decodeURIComponent(url.username),
+      password: decodeURIComponent(url.password),
+      database: decodeURIComponent(url.pathname.slice(1)),
+      ssl: tlsOf(url.searchParams.get("sslmode"), secretName, caBundle),
+      max: mostConnections,
+      connectionTimeoutMillis: connectTimeoutMs,
+      statement_timeout: statementTimeoutMs,
+      idle_in_transaction_session_timeout: idleInTransactionMs,
+      // A server that is gone without a word is noticed.
+      query_timeout: statementTimeoutMs + 5000,
+      keepAlive: true,
+      application_name: `integration-workflow ${schema}`.slice(0, 63),
+      // Every question has its index, however few rows the planner believes in.
+      options: `-c search_path="${schema}" -c enable_seqscan=off -c synchronous_commit=on`,
+    };
+  }
+
+  #isRefused(error: unknown): boolean {
+    return refusing.has(codeOf(error) ?? "");
+  }
+
+  #told(error: unknown): unknown {
+    if (error instanceof StoreError || error instanceof StoreOutage) return error;
+    const code = codeOf(error);
+    const place = placeOf(this.#url);
+    const why = error instanceof Error ? error.message : String(error);
+    if (this.#isRefused(error)) {
+      return new StoreError("StoreRefused", refusedMessage(place, why, this.#options.secretName), error);
+    }
+    if (code === noRoom) return storeUnreachable(`the PostgreSQL database at ${place} has no room (${why})`, error);
+    if (code === undefined ? isOfTheConnection(error) : passing.test(code) || !/^[0-9A-Z]{5}$/.test(code)) {
+      return storeUnreachable(`the PostgreSQL database at ${place} does not answer (${why})`, error);
+    }
+    return error;
+  }
+}
+
+function refusedMessage(place: string, why: string, secretName: string): string {
+  return (
+    `the PostgreSQL database at ${place} refuses the worker (${why}): check key url of the Secret ${secretName} ` +
+    "(queue.postgres.credentialsSecretRef), that the database exists, and that its user may create a schema in it, then restart the workflow"
+  );
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
+}
+
+/** What the client says by itself when a connection is lost or not to be had. */
+function isOfTheConnection(error: unknown): boolean {
+  return error instanceof Error && /timeout|terminated|Connection|not queryable|client was closed/i.test(error.message);
+}
+
+/** @throws StoreError */
+function parsedUrl(text: string, secretName: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url !== undefined && /^postgres(ql)?:$/.test(url.protocol) && url.pathname.length > 1) return url;
+  throw new StoreError(
+    "StoreRefused",
+    `key url of the Secret ${secretName} (queue.postgres.credentialsSecretRef) is no address of a PostgreSQL database: ` +
+      "it is to read postgres://user:password@host:5432/database",
+  );
+}
+
+function placeOf(text: string): string {
+  const { host, pathname } = new URL(text);
+  return `${host}${pathname}`;
+}
+
+/** As libpq, but that nothing said means that the server has to prove who it is. @throws StoreError */
+function tlsOf(mode: string | null, secretName: string, caBundle: string | undefined): ConnectionOptions | false {
+  const ca = caBundle === undefined ? {} : { ca: caBundle };
+  switch (mode) {
+    case "disable":
+      return false;
+    case "require":
+      return { rejectUnauthorized: false };
+    case "verify-ca":
+      return { ...ca, checkServerIdentity: () => undefined };
+    case null:
+    case "verify-full":
+      return ca;
+    default:
+      throw new StoreError(
+        "StoreRefused",
+        `sslmode=${mode} in key url of the Secret ${secretName} (queue.postgres.credentialsSecretRef) is none of ` +
+          "disable, require, verify-ca, verify-full",
+      );
+  }
+}

@@ -1,0 +1,109 @@
+import { createHash, randomBytes } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import type { PoolClient } from "pg";
+import type { Logger } from "../../../telemetry/log.ts";
+import { StoreError, StoreOutage } from "../errors.ts";
+import { Database, type DatabaseOptions } from "./connection.ts";
+import { linkFunctions } from "./link-functions.ts";
+import { pageFunctions } from "./page-functions.ts";
+import { migrations, oldestReader, schemaVersion } from "./schema.ts";
+import { turnFunctions } from "./turn-functions.ts";
+
+const tryAgainMs = 1000;
+const longestName = 63;
+
+/** One schema a workflow: it follows the name, as a volume does. Names in Kubernetes have no underscores. */
+export function schemaName({ namespace, name }: { readonly namespace: string; readonly name: string }): string {
+  const full = `iw_${namespace}_${name}`;
+  if (full.length <= longestName) return full;
+  const digest = createHash("sha256").update(full).digest("hex").slice(0, 16);
+  return `${full.slice(0, longestName - digest.length - 1)}_${digest}`;
+}
+
+/**
+ * Opens the store of a workflow, with others or alone, and brings it to this version. While the database does not answer,
+ * this waits.
+ * @param waits told why, each time that it has to wait
+ * @throws StoreError; the signal's reason when it aborts while waiting
+ */
+export async function openDatabase(
+  options: DatabaseOptions,
+  logger: Logger,
+  signal: AbortSignal,
+  waits: (outage: StoreOutage) => void,
+): Promise<{ readonly database: Database; readonly fingerprintKey: Buffer }> {
+  const database = new Database(options);
+  for (let waited = false; ; waited = true) {
+    try {
+      signal.throwIfAborted();
+      const fingerprintKey = await database.transaction((client) => prepare(client, options.schema));
+      if (waited) logger.info("queue.opened", { schema: options.schema });
+      return { database, fingerprintKey };
+    } catch (error) {
+      if (!(error instanceof StoreOutage) || signal.aborted) {
+        await database.close();
+        throw error;
+      }
+      if (!waited) logger.warn("queue.unreachable", { why: error.message });
+      waits(error);
+    }
+    await delay(tryAgainMs, undefined, { signal }).catch(() => undefined); // The next turn says why.
+  }
+}
+
+/** Several processes may begin at once: one of them does it. */
+async function prepare(client: PoolClient, schema: string): Promise<Buffer> {
+  await client.query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", [`integration-workflow ${schema}`]);
+  const { rows } = await client.query("SELECT FROM pg_namespace WHERE nspname = $1", [schema]);
+  if (rows.length === 0) await client.query(`CREATE SCHEMA "${schema}"`);
+  const found = await client.query(
+    "SELECT to_regclass($1) AS meta, count(c.*)::int AS tables FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid WHERE n.nspname = $2",
+    [`"${schema}".meta`, schema],
+  );
+  if (found.rows[0]?.meta === null) {
+    if (found.rows[0]?.tables !== 0) throw foreign(schema);
+    await client.query("CREATE TABLE meta (key text PRIMARY KEY, value text NOT NULL)");
+  }
+  const meta = new Map<string, string>(
+    (await client.query("SELECT key, value FROM meta")).rows.map(({ key, value }) => [key, value]),
+  );
+  const version = Number(meta.get("version") ?? 0);
+  const put = (key: string, value: string) =>
+    client.query("INSERT INTO meta VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value", [
+      key,
+      value,
+    ]);
+  if (version > schemaVersion && Number(meta.get("oldest_reader") ?? version) > schemaVersion) {
+    throw tooNew(schema, version);
+  }
+  if (version < schemaVersion) {
+    for (const migration of migrations.slice(version)) await client.query(migration);
+    await put("version", String(schemaVersion));
+    await put("oldest_reader", String(oldestReader));
+  }
+  // They are this program's: the processes of one run are all of one version.
+  const functions = [linkFunctions, turnFunctions, pageFunctions].join("\n");
+  const digest = createHash("sha256").update(functions).digest("hex");
+  if (meta.get("functions") !== digest) {
+    await client.query(functions);
+    await put("functions", digest);
+  }
+  const key = meta.get("fingerprint_key") ?? randomBytes(32).toString("base64");
+  if (!meta.has("fingerprint_key")) await put("fingerprint_key", key);
+  return Buffer.from(key, "base64");
+}
+
+function tooNew(schema: string, version: number): StoreError {
+  return new StoreError(
+    "StoreTooNew",
+    `the queue's schema ${schema} has version ${version}, and this worker knows versions up to ${schemaVersion}: ` +
+      "run the newer worker image again, or drop the schema (everything is then read and compared anew)",
+  );
+}
+
+function foreign(schema: string): StoreError {
+  return new StoreError(
+    "StoreUnreadable",
+    `the schema ${schema} cannot be used as the queue's store: another program made it. Give the worker another database, or drop the schema`,
+  );
+}

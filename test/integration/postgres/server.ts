@@ -1,0 +1,151 @@
+/** A PostgreSQL server for tests: the machine's own, else Debian's unpacked into the cache folder. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { Client } from "pg";
+import { runTool } from "../../../cluster/tool.ts";
+import { debianPrograms } from "../../debian-programs.ts";
+
+const password = "in-the-secret";
+const startsWithinMs = 30_000;
+/** PostgreSQL refuses to run as root. */
+const nobody = { uid: 65534, gid: 65534 };
+const isRoot = process.getuid?.() === 0;
+
+/** Listens on loopback, keeps what it is told through a crash (fsync is on), and lives in a temporary directory. */
+export class PostgresServer {
+  readonly port: number;
+  readonly #programs: string;
+  readonly #directory: string;
+  #process: ChildProcess | undefined;
+
+  private constructor(programs: string, directory: string, port: number) {
+    this.#programs = programs;
+    this.#directory = directory;
+    this.port = port;
+  }
+
+  static async start(): Promise<PostgresServer> {
+    const programs = await postgresPrograms();
+    const directory = mkdtempSync(join(tmpdir(), "postgres-"));
+    if (isRoot) chownSync(directory, nobody.uid, nobody.gid);
+    const passwordFile = join(directory, "password");
+    writeFileSync(passwordFile, password);
+    if (isRoot) chownSync(passwordFile, nobody.uid, nobody.gid);
+    const server = new PostgresServer(programs, directory, await freePort());
+    const options = ["--username=admin", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"];
+    await runTool([
+      ...asNobody(join(programs, "initdb")),
+      ...options,
+      `--pwfile=${passwordFile}`,
+      `--pgdata=${server.#data}`,
+    ]);
+    await server.resume();
+    return server;
+  }
+
+  /** @param database made if it is not there */
+  async database(database: string): Promise<string> {
+    await this.admin(`CREATE DATABASE "${database}"`);
+    return this.url(database);
+  }
+
+  url(database = "postgres", user = "admin", secret = password): string {
+    return `postgres://${user}:${secret}@127.0.0.1:${this.port}/${database}?sslmode=disable`;
+  }
+
+  /** Runs a statement on a connection of its own. */
+  async admin(sql: string, database = "postgres"): Promise<Record<string, unknown>[]> {
+    const client = new Client({ connectionString: this.url(database) });
+    await client.connect();
+    try {
+      return (await client.query(sql)).rows;
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** Starts it again on the same data. */
+  async resume(): Promise<void> {
+    const [program = "", ...before] = asNobody(join(this.#programs, "postgres"));
+    const settings = { listen_addresses: "127.0.0.1", unix_socket_directories: "", port: String(this.port) };
+    const args = [
+      ...["-D", this.#data],
+      ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
+    ];
+    const child = spawn(program, [...before, ...args], { stdio: ["ignore", "ignore", "pipe"] });
+    this.#process = child;
+    let log = "";
+    child.stderr.on("data", (chunk: Buffer) => {
+      log = (log + chunk.toString()).slice(-4000);
+    });
+    for (const until = Date.now() + startsWithinMs; ; await delay(50)) {
+      if (child.exitCode !== null || Date.now() > until) throw new Error(`PostgreSQL does not start: ${log}`);
+      const isUp = await this.admin("SELECT 1").then(
+        () => true,
+        () => false,
+      );
+      if (isUp) return;
+    }
+  }
+
+  /** `SIGINT`: connections are cut, and it ends in order; `SIGQUIT`: at once, as in a crash. */
+  async halt(signal: "SIGINT" | "SIGQUIT" = "SIGINT"): Promise<void> {
+    const child = this.#process;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    // Its first line is the server's process; what started it may be another one.
+    const [pid = ""] = readFileSync(join(this.#data, "postmaster.pid"), "utf8").split("\n");
+    const ended = once(child, "close");
+    process.kill(Number(pid), signal);
+    await ended;
+  }
+
+  async end(): Promise<void> {
+    await this.halt("SIGQUIT");
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  get #data(): string {
+    return join(this.#directory, "data");
+  }
+}
+
+async function postgresPrograms(): Promise<string> {
+  const own = (process.env["PATH"] ?? "").split(delimiter).find((folder) => hasServer(folder));
+  const found = own ?? newestServer("/");
+  if (found !== undefined) return found;
+  const version = "15"; // Debian 12's.
+  const unpacked = newestServer(await debianPrograms([`postgresql-${version}`, "libpq5"]));
+  if (unpacked === undefined) throw new Error("Debian's package of PostgreSQL has no server");
+  return unpacked;
+}
+
+function newestServer(root: string): string | undefined {
+  const parent = join(root, "usr/lib/postgresql");
+  if (!existsSync(parent)) return undefined;
+  const versions = readdirSync(parent).sort((a, b) => Number(b) - Number(a));
+  return versions.map((version) => join(parent, version, "bin")).find((folder) => hasServer(folder));
+}
+
+function hasServer(folder: string): boolean {
+  return existsSync(join(folder, "initdb")) && existsSync(join(folder, "postgres"));
+}
+
+function asNobody(program: string): string[] {
+  if (!isRoot) return [program];
+  return ["setpriv", `--reuid=${nobody.uid}`, `--regid=${nobody.gid}`, "--clear-groups", program];
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const address = probe.address();
+  probe.close();
+  await once(probe, "close");
+  if (address === null || typeof address === "string") throw new Error("no port is free");
+  return address.port;
+}
