@@ -5,6 +5,7 @@ import { DataverseError, type ServiceErrorCode } from "../http/service-error.ts"
 import type { HttpResponse } from "../http/transport.ts";
 import type { Dataverse, ReadCursor, TableMetadata, TrackedPage, TrackedRead, TrackedRecord } from "./interface.ts";
 import { dataverseError, doesNotExist, isDeltaTokenExpired, refusalOf } from "./refusal.ts";
+import { RowCreation } from "./row-creation.ts";
 import { castQueries, castsFor, definitionPath, definitionQuery, parseDefinition, withCast } from "./table-metadata.ts";
 import { noDeltaLink, parseRecord, parseTrackedPage, schemaAnnotation } from "./tracked-page.ts";
 
@@ -35,6 +36,7 @@ function definition(operation: string, url: string): Get {
 
 /** Dataverse's Web API, version 9.2. */
 export class DataverseClient implements Dataverse {
+  readonly rows: RowCreation;
   readonly #service: Service;
   readonly #origin: string;
   readonly #root: string;
@@ -48,6 +50,7 @@ export class DataverseClient implements Dataverse {
       name: "Dataverse",
       authorize: (token) => ({ authorization: `Bearer ${token.value}` }),
     });
+    this.rows = new RowCreation(this.#root, this.#service);
   }
 
   async whoAmI(signal: AbortSignal): Promise<{ organizationId: string; userId: string }> {
