@@ -24,6 +24,8 @@ export class CampaignClient implements Campaign {
   readonly #resources: Resources;
   readonly #keys: KeyRoutes;
   readonly #logger: Logger;
+  /** Resources that were seen to refuse a PATCH by a key that no record has. */
+  readonly #refusesMissing = new Set<string>();
 
   constructor(url: string, service: Omit<ServiceOptions, "name" | "authorize">, clock: Clock, logger: Logger) {
     this.#rest = new CampaignRest(
@@ -63,8 +65,13 @@ export class CampaignClient implements Campaign {
   }
 
   /** @throws CampaignError `KeyNotUnique` when several records have the key: none of them is touched */
-  updateByKey(key: CampaignKey, fields: CampaignFields, signal: AbortSignal): Promise<"Updated" | "Missing"> {
-    return this.#rest.within(signal, (deadline) => this.#updateByKey(key, fields, deadline));
+  updateByKey(
+    key: CampaignKey,
+    fields: CampaignFields,
+    signal: AbortSignal,
+    lookFirst?: "LookFirst",
+  ): Promise<"Updated" | "Missing"> {
+    return this.#rest.within(signal, (deadline) => this.#updateByKey(key, fields, deadline, lookFirst));
   }
 
   /** @throws CampaignError `KeyNotUnique` */
@@ -102,11 +109,17 @@ export class CampaignClient implements Campaign {
     definite(ok(response, operation, [resource, ...Object.keys(fields)]), operation);
   }
 
-  async #updateByKey(key: CampaignKey, fields: CampaignFields, signal: AbortSignal): Promise<"Updated" | "Missing"> {
+  async #updateByKey(
+    key: CampaignKey,
+    fields: CampaignFields,
+    signal: AbortSignal,
+    lookFirst?: "LookFirst",
+  ): Promise<"Updated" | "Missing"> {
     // The key cannot be changed by a PATCH (must-read.md, "Custom keys").
     const { [key.field]: _, ...changes } = fields;
     const address = await afterWrite("None", this.#keys.address(key, signal));
-    if (address === undefined) return this.#updateFound(key, changes, "None", signal);
+    const mayMake = lookFirst !== undefined && !this.#refusesMissing.has(key.resource);
+    if (address === undefined || mayMake) return this.#updateFound(key, changes, "None", signal);
     const operation = `the update of a record of ${key.resource} by its key`;
     const response = await this.#patch(address, operation, changes, signal);
     if (response.status === 201) this.#madeInsteadOfUpdated(key);
@@ -115,6 +128,7 @@ export class CampaignClient implements Campaign {
       // the record tells which.
       const outcome = await this.#updateFound(key, changes, certaintyOf(response), signal);
       if (outcome === "Updated") this.#keys.forget(key);
+      else if (response.status === 404) this.#refusesMissing.add(key.resource);
       return outcome;
     }
     definite(ok(response, operation, [key.resource, ...Object.keys(fields)]), operation);

@@ -60,9 +60,16 @@ export interface Campaign {
   insert(resource: string, fields: CampaignFields, signal: AbortSignal): Promise<void>;
   /**
    * Updates by key: one call where the resource allows PATCH by its identification key, else a look-up and a PATCH.
+   * @param lookFirst what is missing is never made, also by an instance whose PATCH makes it: where that was not seen to be
+   * refused, it is a look-up and a PATCH
    * @returns `Missing` when no record has the key
    */
-  updateByKey(key: CampaignKey, fields: CampaignFields, signal: AbortSignal): Promise<"Updated" | "Missing">;
+  updateByKey(
+    key: CampaignKey,
+    fields: CampaignFields,
+    signal: AbortSignal,
+    lookFirst?: "LookFirst",
+  ): Promise<"Updated" | "Missing">;
   /** @returns `Missing` when no record has the key: as good as deleted. */
   deleteByKey(key: CampaignKey, signal: AbortSignal): Promise<"Deleted" | "Missing">;
 }

@@ -197,12 +197,15 @@ export class Turn {
       this.#trust.believes(before.checked ?? 0) &&
       !before.left;
     const isUnchanged = isSame && !isOwed;
-    const update = { ...updateBody(this.#plan, fields), ...this.#lost(fields, before), ...owed };
+    const lost = this.#lost(fields, before);
+    const update = { ...updateBody(this.#plan, fields), ...lost, ...owed };
     const isEmpty = !before.left && Object.keys(update).length === 0;
     if (!replay && (isUnchanged || isEmpty)) return this.#written(content, false);
     await this.#beginWrite(content, "Unknown", before.left);
-    const body = before.left ? adoptionBody(this.#plan, fields) : replay ? fields : update;
-    if ((await this.#patch(content, body)) === "Updated") return this.#written(content);
+    const body = before.left ? adoptionBody(this.#plan, fields) : replay ? { ...fields, ...lost } : update;
+    // What a replay makes has its constants; what is there keeps those that people gave it.
+    const lookFirst = replay && !before.left ? "LookFirst" : undefined;
+    if ((await this.#patch(content, body, lookFirst)) === "Updated") return this.#written(content);
     if (replay) return this.#insert(content);
     return this.#dead(
       removedInCampaign,
@@ -237,8 +240,8 @@ export class Turn {
     return this.#writing(() => this.#context.campaign.insert(resource, body, this.#signal));
   }
 
-  #patch({ targetKey }: Content, body: CampaignFields): Promise<"Updated" | "Missing"> {
-    return this.#writing(() => this.#context.campaign.updateByKey(this.#key(targetKey), body, this.#signal));
+  #patch({ targetKey }: Content, body: CampaignFields, lookFirst?: "LookFirst"): Promise<"Updated" | "Missing"> {
+    return this.#writing(() => this.#context.campaign.updateByKey(this.#key(targetKey), body, this.#signal, lookFirst));
   }
 
   async #writing<T>(call: () => Promise<T>): Promise<T> {

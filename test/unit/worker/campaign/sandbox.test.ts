@@ -197,6 +197,18 @@ describe("an update", () => {
     },
   );
 
+  test("that looks first makes nothing where Campaign makes a record of a PATCH, and is one call where it was seen to refuse", async () => {
+    const update = (name: string) => clients.campaign.updateByKey(byKey(name), { firstName: "B" }, never, "LookFirst");
+    await sandbox.control.setCampaignBehaviour({ missingKey: "create" });
+    await insertProfiles({ externalId: id });
+    expect(await update("none-1")).toBe("Missing");
+    expect(await engineCalls(() => update(id))).toBe(2);
+    expect(await sandbox.control.countRecords({ resource: "profile" })).toBe(1);
+    await sandbox.control.setCampaignBehaviour({ missingKey: "404" });
+    expect(await clients.campaign.updateByKey(byKey("none-1"), { firstName: "B" }, never)).toBe("Missing");
+    expect(await engineCalls(() => update(id))).toBe(1);
+  });
+
   test("of an instance without any record is Missing", async () => {
     expect(await clients.campaign.updateByKey(byKey(id), { firstName: "B" }, never)).toBe("Missing");
   });

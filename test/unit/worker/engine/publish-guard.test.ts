@@ -59,6 +59,30 @@ describe("a mapping whose metadata people change", () => {
     await world.settled();
   });
 
+  it("fills a constant that was gone also when its field went during a replay", async () => {
+    const [, revision] = world.mapping.fields;
+    await world.kill();
+    for (let n = 0; n < 10; n++) world.put(id(n), "constant");
+    world.mapping = {
+      ...world.mapping,
+      fields: revision === undefined ? [] : [revision],
+      constants: [{ field: "name", value: "constant" }],
+    };
+    for (const record of world.target.records) record["name"] = "constant";
+    await world.start();
+    await world.settled();
+    await world.kill();
+    world.mapping = { ...world.mapping, replay: "1" };
+    world.lots = (call) => ({ fate: "Done", delayMs: call === "readTracked" ? 9000 : 0 });
+    await world.start();
+    await world.pass(10_000);
+    world.publish("DropField");
+    await stopped();
+    world.publish("Mend");
+    world.lots = () => ({ fate: "Done", delayMs: 0 });
+    await world.settled();
+  });
+
   it("knows of a field that was gone though its process died before Dataverse answered, too", async () => {
     world.publish("DropField");
     let isAsked = false;

@@ -203,7 +203,7 @@ export class Publishing {
         return { ...metadata, fields };
       },
       insert: async (resource, fields, signal) => client.insert(resource, taken(fields), signal),
-      updateByKey: async (key, fields, signal) => client.updateByKey(key, taken(fields), signal),
+      updateByKey: async (key, fields, ...rest) => client.updateByKey(key, taken(fields), ...rest),
       deleteByKey: async (key, signal) => {
         taken({});
         return client.deleteByKey(key, signal);

@@ -2,6 +2,7 @@
 import { afterEach, expect, it } from "vitest";
 import type { IngressMapping } from "../../../../src/api/integration-workflow.ts";
 import { CampaignError } from "../../../../src/worker/http/service-error.ts";
+import { Publishing } from "./publishing.ts";
 import { byNumber, done, leaseMs, mapping, Simulation } from "./simulation.ts";
 import type { Fate, Lots } from "./worlds.ts";
 
@@ -138,4 +139,29 @@ it("a mapping that Campaign refused goes on when nobody is left to be refused", 
   await simulation.clock.until(() => simulation.notReady()?.reason === "Forbidden", 60_000);
   simulation.source.delete("id-0");
   await simulation.clock.until(() => simulation.notReady() === undefined, 300_000);
+});
+
+it("what a replay makes again has its constants, also where Campaign makes a record of an update", async () => {
+  const world = new Publishing();
+  try {
+    world.mapping = {
+      ...mapping,
+      fields: mapping.fields.filter(({ field }) => field !== "name"),
+      constants: [{ field: "name", value: "constant" }],
+    };
+    for (const id of ["id-1", "id-2"]) world.put(id, "constant");
+    await world.start();
+    await world.settled();
+    await world.kill();
+    world.target.makesMissing = true;
+    world.target.records.shift();
+    const [kept] = world.target.records;
+    if (kept !== undefined) kept["name"] = "by hand";
+    world.mapping = { ...world.mapping, replay: "1" };
+    await world.start();
+    await world.pass(60_000);
+    expect(world.target.records.map(({ name }) => name).sort()).toEqual(["by hand", "constant"]);
+  } finally {
+    await world.end();
+  }
 });

@@ -187,6 +187,8 @@ export class SourceWorld {
 /** Profiles by `externalId`, which Campaign keeps unique or not. */
 export class TargetWorld {
   keepsKeysUnique = false;
+  /** An update of what is not there makes a record of what it says. */
+  makesMissing = false;
   readonly records: Record<string, unknown>[] = [];
   /** Every `revision` that was written to a key, in order; a deletion as `gone`. */
   readonly history = new Map<string, (number | "gone")[]>();
@@ -221,7 +223,8 @@ export class TargetWorld {
         this.#read("findByKey", () => this.with(value).map((record) => ({ href: "x", fields: record }))),
       refusesDuplicates: async () => this.keepsKeysUnique,
       insert: (_resource, body) => this.#write("insert", () => this.#insert(body)),
-      updateByKey: (key, body) => this.#write("updateByKey", () => this.#update(key, body)),
+      updateByKey: (key, body, _signal, lookFirst) =>
+        this.#write("updateByKey", () => this.#update(key, body, lookFirst === "LookFirst")),
       deleteByKey: (key) => this.#write("deleteByKey", () => this.#delete(key)),
     };
   }
@@ -234,7 +237,9 @@ export class TargetWorld {
     this.#remember(String(body["externalId"]), Number(body["revision"]));
   }
 
-  #update({ value }: CampaignKey, body: CampaignFields): "Updated" | "Missing" {
+  #update({ value }: CampaignKey, body: CampaignFields, lookFirst: boolean): "Updated" | "Missing" {
+    const isMade = this.with(value).length === 0 && this.makesMissing && !lookFirst;
+    if (isMade) this.records.push({ externalId: value });
     const [record] = this.with(value);
     if (record === undefined) return "Missing";
     Object.assign(record, body);
