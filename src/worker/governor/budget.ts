@@ -59,8 +59,10 @@ export class Budget {
   settle(reserved: number, actual: number, now: number): void {
     this.#advance(now);
     this.#reserved = Math.max(this.#reserved - reserved, 0);
-    this.#level = Math.min(this.#level + reserved - actual, this.#limits.burst);
     const window = this.#limits.perWindow;
+    const level = Math.min(this.#level + reserved - actual, this.#limits.burst);
+    // What cost more than all of a window (a call without an answer) is over with that window: the pace rests no longer.
+    this.#level = window === undefined ? level : Math.max(level, this.#limits.burst - window.amount - this.#reserved);
     if (window === undefined || actual <= 0) return;
     this.#spent += actual;
     this.#entries.push({ expiresAt: now + window.seconds * 1000, amount: actual });

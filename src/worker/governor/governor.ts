@@ -58,6 +58,8 @@ export class Governor {
   #nextPauseMs = firstPauseMs;
   /** The longest call of late: what a call is expected to cost, so that calls under way cannot overrun the limit. */
   #expectedSeconds: number;
+  /** A call that had no answer tells of an outage; were the next expected to take a whole window, each would wait for one. */
+  readonly #mostExpectedSeconds: number;
   #cancelTimer: (() => void) | undefined;
 
   constructor(limits: GovernorLimits, clock: Clock) {
@@ -68,6 +70,7 @@ export class Governor {
     this.#parallelism = new Parallelism(limits.initialConcurrency, limits.concurrency);
     this.#pausedUntil = now;
     this.#expectedSeconds = limits.execution?.firstCallSeconds ?? 0;
+    this.#mostExpectedSeconds = (limits.execution?.perWindow?.amount ?? Number.POSITIVE_INFINITY) / 2;
   }
 
   /**
@@ -157,7 +160,8 @@ export class Governor {
       return;
     }
     this.#nextPauseMs = firstPauseMs;
-    this.#expectedSeconds = Math.max(result.executionSeconds, this.#expectedSeconds * 0.98, 0.05);
+    const longest = Math.max(result.executionSeconds, this.#expectedSeconds * 0.98, 0.05);
+    this.#expectedSeconds = Math.min(longest, this.#mostExpectedSeconds);
     this.#parallelism.succeeded(usedUp);
     const nothingLeft =
       (result.remainingCalls ?? Number.POSITIVE_INFINITY) <= this.#inFlight + 1 ||

@@ -153,6 +153,25 @@ describe("the governor", () => {
     expect(governor.state()).toMatchObject({ inFlight: 2, waiting: 0, pausedSeconds: 0 });
   });
 
+  test.each([1, 3, 10, 100])(
+    "gets over a call without an answer within two windows, with a share of %i",
+    async (share) => {
+      const { governor, clock } = await restedGovernor(share);
+      const unanswered = await governor.acquire("delta", never);
+      await clock.run(60_000);
+      unanswered.release({ sent: true, executionSeconds: 60 });
+      let answered = 0;
+      const next = async () => {
+        (await governor.acquire("delta", never)).release(done);
+        answered += 1;
+        if (answered < 20) void next();
+      };
+      void next();
+      await clock.run(2 * windowMs);
+      expect(answered).toBe(20);
+    },
+  );
+
   test("leaves no timer behind when nobody waits for the end of a pause any more", async () => {
     const clock = new VirtualClock();
     const governor = new Governor(campaignLimits(100), clock);
