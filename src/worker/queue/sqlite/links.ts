@@ -167,6 +167,13 @@ export class Links {
     return "No";
   }
 
+  /** Whether there are mandatory links to the record of a key by another row, which left the filter and its record behind. */
+  isNeededBeside({ mapping, id }: Parent, targetKey: string): boolean {
+    return this.#sharing
+      .all(mapping, targetKey)
+      .some((row) => row["id"] !== id && this.#needed.get(mapping, row["id"] ?? "") !== undefined);
+  }
+
   /** Campaign has a record that it did not have, or has it anew: so for every row with that key. */
   landed({ mapping, id }: Parent, targetKey: string): void {
     this.#dropAbsent.run(mapping, id);

@@ -136,7 +136,7 @@ export class Turns {
     const { others, isBusy, isWanted, holder } = this.#keys.standing(mapping, id, written.targetKey);
     if (isBusy) return "KeyBusy";
     if (written.certainty === "Removing") {
-      if (isWanted) {
+      if (isWanted || this.#links.isNeededBeside(record, written.targetKey)) {
         this.#leaveKey(mapping, id, undefined, false, now);
         this.#dropWritten.run(mapping, id);
         return "KeyTaken";

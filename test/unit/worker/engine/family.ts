@@ -77,6 +77,10 @@ export class Family {
     return this.#lives.queue;
   }
 
+  get mappings(): readonly IngressMapping[] {
+    return this.#mappings;
+  }
+
   get engine(): IngressEngine {
     return this.#lives.engine;
   }
@@ -162,7 +166,10 @@ export class Family {
         ? undefined
         : this.target.record(resourceOf(parentTable), row.parent.id);
     if (mandatory && parentTable !== undefined && parent === undefined) {
-      return dead?.reason === "ParentMissing" ? undefined : `is ${dead?.reason ?? "not dead"}, not ParentMissing`;
+      // What Campaign refused already is not asked again because its target went.
+      const isRefused = row?.name === badName && dead?.reason === "Refused";
+      if (isRefused || dead?.reason === "ParentMissing") return undefined;
+      return `is ${dead?.reason ?? "not dead"}, not ParentMissing`;
     }
     if (row?.name === badName) return dead?.reason === "Refused" ? undefined : "is not refused";
     if (dead !== undefined) return `is dead: ${dead.message}`;

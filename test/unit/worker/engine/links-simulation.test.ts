@@ -16,6 +16,9 @@ type Step =
   | { readonly kind: "Turn"; readonly row: Pointer }
   | { readonly kind: "ExpireTokens" }
   | { readonly kind: "Kill" }
+  /** A restart by which a person asks for everything to be written again. */
+  | { readonly kind: "Replay"; readonly value: string }
+  | { readonly kind: "Redrive"; readonly replay: boolean }
   | { readonly kind: "Pass"; readonly steps: number };
 
 const tables = ["account", "contact", "order"];
@@ -44,6 +47,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: row.map((of) => ({ kind: "Turn", row: of }) as const) },
   { weight: 1, arbitrary: fc.constant({ kind: "ExpireTokens" } as const) },
   { weight: 2, arbitrary: fc.constant({ kind: "Kill" } as const) },
+  { weight: 1, arbitrary: fc.uuid().map((value) => ({ kind: "Replay", value }) as const) },
+  { weight: 1, arbitrary: fc.boolean().map((replay) => ({ kind: "Redrive", replay }) as const) },
   { weight: 10, arbitrary: fc.integer({ min: 1, max: 12 }).map((steps) => ({ kind: "Pass", steps }) as const) },
 );
 const fate: fc.Arbitrary<Fate> = fc.oneof(
@@ -90,6 +95,12 @@ async function happen(family: Family, what: Step): Promise<void> {
     case "Kill":
       await family.kill();
       return family.start();
+    case "Replay":
+      await family.kill();
+      return family.start(family.mappings.map((mapping) => ({ ...mapping, replay: what.value })));
+    case "Redrive":
+      await family.queue.records.redrive({}, what.replay);
+      return;
     case "Pass":
       for (let n = 0; n < what.steps; n++) await family.clock.step();
   }

@@ -143,6 +143,22 @@ describe("what waits for another record", () => {
     );
   });
 
+  it("keeps the record that it is linked to, also by a row that left the filter and has its key with another", async () => {
+    const upsertOf = (id: string) => ({ ...upsert(id, 1n), content: { targetKey: "same", payload: "{}" } });
+    await put(queue, "account", [upsertOf("a")]);
+    await write(queue, await take(queue, "account"));
+    await put(queue, "contact", [upsert("c", 1n)]);
+    const child = await take(queue, "contact");
+    await ask(queue, child, "a");
+    await write(queue, child);
+    await put(queue, "account", [{ kind: "FilteredOut", id: "a", version: 2n, remove: false }, upsertOf("b")]);
+    await write(queue, await take(queue, "account"));
+    await put(queue, "account", [{ kind: "Delete", id: "b" }]);
+    const other = await take(queue, "account");
+    const removing = { ...known(other), targetKey: "same", certainty: "Removing" } as const;
+    expect(await queue.begin(other, removing, leaseMs)).toBe("KeyTaken");
+  });
+
   it("follows a newer version of its own at once", async () => {
     await put(queue, "contact", [upsert("c", 1n)]);
     await put(queue, "account", [upsert("a", 1n)]);
