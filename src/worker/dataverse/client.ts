@@ -6,6 +6,7 @@ import type { HttpResponse } from "../http/transport.ts";
 import type { Dataverse, ReadCursor, TableMetadata, TrackedPage, TrackedRead, TrackedRecord } from "./interface.ts";
 import { dataverseError, doesNotExist, isDeltaTokenExpired, refusalOf } from "./refusal.ts";
 import { RowCreation } from "./row-creation.ts";
+import { RowUpdate } from "./row-update.ts";
 import { castQueries, castsFor, definitionPath, definitionQuery, parseDefinition, withCast } from "./table-metadata.ts";
 import { noDeltaLink, parseRecord, parseTrackedPage, schemaAnnotation } from "./tracked-page.ts";
 
@@ -37,6 +38,7 @@ function definition(operation: string, url: string): Get {
 /** Dataverse's Web API, version 9.2. */
 export class DataverseClient implements Dataverse {
   readonly rows: RowCreation;
+  readonly updates: RowUpdate;
   readonly #service: Service;
   readonly #origin: string;
   readonly #root: string;
@@ -51,6 +53,7 @@ export class DataverseClient implements Dataverse {
       authorize: (token) => ({ authorization: `Bearer ${token.value}` }),
     });
     this.rows = new RowCreation(this.#root, this.#service);
+    this.updates = new RowUpdate(this.#root, this.#service);
   }
 
   async whoAmI(signal: AbortSignal): Promise<{ organizationId: string; userId: string }> {
