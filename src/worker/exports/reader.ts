@@ -13,7 +13,7 @@ import {
 import type { TextFormat } from "../flows/egress/lines.ts";
 import { beginReading, digestOf, positionOf, type Reading, readOn, resumeReading } from "../flows/egress/reading.ts";
 import { SftpError } from "../sftp/errors.ts";
-import type { Sftp } from "../sftp/interface.ts";
+import type { RemoteFile, Sftp } from "../sftp/interface.ts";
 import type { ExportsStore } from "./store.ts";
 
 /** What a file is by its header: an export to read, one of another kind, or one that lacks columns. */
@@ -32,10 +32,10 @@ export interface ExportsReaderOptions {
 }
 
 /**
- * `Done`: read to its end, or known already, or of another kind; `Changed`: it is not as it was listed, and comes again
- * once it stands still; `Waits`: its last line may be half of one; `Incomplete`: it lacks columns, and nothing is read of it.
+ * `Done`: read to its end, or known already; `Changed`: it is not as it was listed, and comes again once it stands still;
+ * `Waits`: its last line may be half of one; `Other` and `Incomplete`: as its header says, and nothing is read of it.
  */
-export type Ending = "Done" | "Changed" | "Waits" | "Incomplete";
+export type Ending = "Done" | "Changed" | "Waits" | "Other" | "Incomplete";
 
 /** The file is not the one that was listed. */
 class Changed extends Error {}
@@ -48,6 +48,11 @@ export class ExportsReader {
   readonly #options: ExportsReaderOptions;
   /** Of this process alone: after a start, files have yet to stand still. */
   #seen: readonly SeenFile[] = [];
+  /**
+   * Files that their header keeps from being read, as they were. Of this process alone: a header that could not be
+   * understood by one configuration may be by the next.
+   */
+  readonly #unread = new Map<string, RemoteFile>();
   /** The file that was read last: to go on with it after a broken connection, nothing is read again. */
   #last: { readonly name: string; readonly hash: Hash } | undefined;
 
@@ -65,6 +70,7 @@ export class ExportsReader {
     this.#seen = observe(this.#seen, await sftp.list(folder, signal), nowMs());
     const endings: Record<string, Ending> = {};
     for (const task of tasks(this.#seen, await store.progress(), nowMs())) {
+      if (this.#isUnread(task.file)) continue;
       const ending = await this.#do(task, signal).catch((error: unknown): Ending => {
         const isGone = error instanceof SftpError && error.code === "PathMissing";
         if (isGone || error instanceof Changed) return "Changed";
@@ -72,9 +78,15 @@ export class ExportsReader {
       });
       const { name, sizeBytes } = task.file;
       endings[name] = ending;
+      if (ending === "Other" || ending === "Incomplete") this.#unread.set(name, task.file);
       logger[ending === "Incomplete" ? "warn" : "info"]("export.read", { file: name, sizeBytes, ending });
     }
     return endings;
+  }
+
+  #isUnread(file: SeenFile): boolean {
+    const before = this.#unread.get(file.name);
+    return before !== undefined && isSame(before, file);
   }
 
   async #do(task: Task, signal: AbortSignal): Promise<Ending> {
@@ -119,13 +131,10 @@ export class ExportsReader {
     const { format, headerOf, store } = this.#options;
     const { reading, rows } = readOn(before, bytes, follows === "Nothing", format);
     const header = reading.columns === undefined ? "Export" : headerOf(reading.columns);
-    if (header === "Incomplete") return "Incomplete";
+    if (header !== "Export") return header;
     const unreadable = rows.some(({ content }) => content === "TooLong");
-    const done = follows === "Nothing" || header === "Other" || unreadable;
-    await store.keep({
-      file: progressOf(file, positionOf(reading), done),
-      rows: header === "Other" ? [] : rows,
-    });
+    const done = follows === "Nothing" || unreadable;
+    await store.keep({ file: progressOf(file, positionOf(reading), done), rows });
     this.#last = { name: file.name, hash: reading.hash };
     return done ? "Done" : reading;
   }

@@ -263,14 +263,16 @@ describe.skipIf(whyNot !== undefined)("the exports on a real SFTP server", () =>
     expect(store.refused).toEqual(["a.txt:4 QuoteBroken", "a.txt:5 ColumnCount", "a.txt:6 NotInEncoding"]);
   });
 
-  it("of another kind are left alone, and those that lack columns are told until they are mended", async () => {
+  it("that are of another kind or lack columns are left alone, until they change or a worker with another configuration comes", async () => {
     put("other.txt", "email\na@example.com\n");
     put("poor.txt", "ids\n1\n");
     put("empty.txt", "");
-    expect(await settled()).toEqual({ "other.txt": "Done", "poor.txt": "Incomplete", "empty.txt": "Done" });
-    expect(await settled()).toEqual({ "poor.txt": "Incomplete" });
-    put("poor.txt", "id\n1\n");
+    expect(await settled()).toEqual({ "other.txt": "Other", "poor.txt": "Incomplete", "empty.txt": "Done" });
+    expect(await settled()).toEqual({});
+    start();
+    expect(await settled()).toEqual({ "other.txt": "Other", "poor.txt": "Incomplete" });
+    put("poor.txt", "id\n1\n2\n");
     expect(await settled()).toEqual({ "poor.txt": "Done" });
-    expect(store.ids).toEqual(["1"]);
+    expect(store.ids).toEqual(["1", "2"]);
   });
 });

@@ -43,7 +43,8 @@ const needed = {
 
 export function exportKind(columns: readonly string[]): ExportKind {
   for (const kind of ["DeliveryLogs", "TrackingLogs"] as const) {
-    if (!columns.includes(idColumns[kind])) continue;
+    // Within another name it stands when the delimiter, or a mark before it, is not the one that is configured.
+    if (!columns.some((column) => column.includes(idColumns[kind]))) continue;
     const missing = needed[kind].filter((column) => !columns.includes(column));
     return missing.length === 0 ? { kind } : { kind: "ColumnsMissing", columns: missing };
   }

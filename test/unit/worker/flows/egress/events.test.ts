@@ -123,6 +123,7 @@ describe("a line of an export", () => {
     expect(exportKind(Object.keys(delivery).toReversed())).toEqual({ kind: "DeliveryLogs" });
     expect(exportKind([...Object.keys(tracking), "more"])).toEqual({ kind: "TrackingLogs" });
     expect(exportKind(["email", "denyList"])).toEqual({ kind: "Other" });
+    expect(exportKind([Object.keys(delivery).join(";")])).toMatchObject({ kind: "ColumnsMissing" });
     expect(exportKind(["trackingLogId", "contactId", "eventDate", "deliveryId"])).toEqual({
       kind: "ColumnsMissing",
       columns: ["urlType", "trackingUrl"],
