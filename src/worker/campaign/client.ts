@@ -13,6 +13,7 @@ import type {
   CampaignResourceMetadata,
 } from "./interface.ts";
 import { KeyRoutes } from "./key-routes.ts";
+import { ModifiedSince } from "./modified-since.ts";
 import { campaignError, isNotHere } from "./refusal.ts";
 import { parseResourceMetadata } from "./resource-metadata.ts";
 import { Resources } from "./resources.ts";
@@ -20,6 +21,7 @@ import { CampaignRest, notUnderstood, parsePage } from "./rest.ts";
 
 /** Adobe Campaign Standard's REST API. */
 export class CampaignClient implements Campaign {
+  readonly modified: ModifiedSince;
   readonly #rest: CampaignRest;
   readonly #resources: Resources;
   readonly #keys: KeyRoutes;
@@ -37,6 +39,7 @@ export class CampaignClient implements Campaign {
       }),
     );
     this.#resources = new Resources(this.#rest);
+    this.modified = new ModifiedSince(this.#rest, this.#resources);
     this.#keys = new KeyRoutes(this.#rest, this.#resources, clock, logger);
     this.#logger = logger;
   }
