@@ -33,9 +33,10 @@ export interface ExportsReaderOptions {
 
 /**
  * `Done`: read to its end, or known already; `Changed`: it is not as it was listed, and comes again once it stands still;
- * `Waits`: its last line may be half of one; `Other` and `Incomplete`: as its header says, and nothing is read of it.
+ * `Waits`: its last line may be half of one; `Other` and `Incomplete`: as its header says, and nothing is read of it;
+ * `Denied`: the server does not give this one away, and is asked again at the next round.
  */
-export type Ending = "Done" | "Changed" | "Waits" | "Other" | "Incomplete";
+export type Ending = "Done" | "Changed" | "Waits" | "Other" | "Incomplete" | "Denied";
 
 /** The file is not the one that was listed. */
 class Changed extends Error {}
@@ -72,14 +73,18 @@ export class ExportsReader {
     for (const task of tasks(this.#seen, await store.progress(), nowMs())) {
       if (this.#isUnread(task.file)) continue;
       const ending = await this.#do(task, signal).catch((error: unknown): Ending => {
-        const isGone = error instanceof SftpError && error.code === "PathMissing";
-        if (isGone || error instanceof Changed) return "Changed";
-        throw error;
+        const ofThisFile = error instanceof Changed ? "Changed" : endingOf(error);
+        if (ofThisFile === undefined) throw error;
+        return ofThisFile;
       });
       const { name, sizeBytes } = task.file;
       endings[name] = ending;
       if (ending === "Other" || ending === "Incomplete") this.#unread.set(name, task.file);
-      logger[ending === "Incomplete" ? "warn" : "info"]("export.read", { file: name, sizeBytes, ending });
+      logger[ending === "Incomplete" || ending === "Denied" ? "warn" : "info"]("export.read", {
+        file: name,
+        sizeBytes,
+        ending,
+      });
     }
     return endings;
   }
@@ -161,6 +166,13 @@ export class ExportsReader {
   #path({ name }: SeenFile): string {
     return `${this.#options.folder.replace(/\/$/, "")}/${name}`;
   }
+}
+
+/** What the server says of one file holds up no other; undefined: it concerns them all. */
+function endingOf(error: unknown): Ending | undefined {
+  if (!(error instanceof SftpError)) return undefined;
+  if (error.code === "PathMissing") return "Changed"; // Removed since it was listed.
+  return error.code === "Forbidden" || error.code === "Refused" ? "Denied" : undefined;
 }
 
 function progressOf({ name, sizeBytes, modifiedSeconds }: SeenFile, position: Position, done: boolean) {

@@ -1,5 +1,6 @@
 import {
   appendFileSync,
+  chmodSync,
   copyFileSync,
   mkdirSync,
   mkdtempSync,
@@ -253,6 +254,16 @@ describe.skipIf(whyNot !== undefined)("the exports on a real SFTP server", () =>
     };
     expect(await round()).toEqual({ "e.txt": "Changed", "f.txt": "Done" });
     expect(store.ids.at(-1)).toBe("6");
+  });
+
+  it("that the server does not give away hold up no other", async () => {
+    put("a_20260101.txt", "id\n1\n");
+    chmodSync(path("a_20260101.txt"), 0o600); // The tests' own user wrote it, who is not the server's.
+    put("b_20260102.txt", "id\n2\n");
+    expect(await settled()).toEqual({ "a_20260101.txt": "Denied", "b_20260102.txt": "Done" });
+    chmodSync(path("a_20260101.txt"), 0o644);
+    expect(await round()).toEqual({ "a_20260101.txt": "Done" });
+    expect(store.ids).toEqual(["2", "1"]);
   });
 
   it("lose broken lines one by one, with their numbers", async () => {

@@ -38,11 +38,12 @@ describe.skipIf(whyNot !== undefined)("a real SFTP server", () => {
   afterAll(() => server?.stop());
   afterEach(async () => {
     await Promise.all(open.splice(0).map((each) => each.close()));
-    rmSync(secret, { recursive: true, force: true });
   });
 
   function withSecret(keys: Readonly<Record<string, string>>): string {
-    secret = mkdtempSync(join(tmpdir(), "sftp-secret-"));
+    const made = mkdtempSync(join(tmpdir(), "sftp-secret-"));
+    open.push({ close: async () => rmSync(made, { recursive: true, force: true }) });
+    secret = made;
     for (const [key, value] of Object.entries(keys)) writeFileSync(join(secret, key), value);
     return secret;
   }
