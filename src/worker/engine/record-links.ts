@@ -7,7 +7,7 @@ type LinkAnswer =
   | {
       readonly kind: "Ready";
       readonly fields: LinkedFields;
-      /** See Content in turn.ts. */
+      /** See Content in turn-content.ts. */
       readonly owed: LinkedFields;
       /** Absent: the mapping has no links. */
       readonly linked?: readonly Parent[];

@@ -11,11 +11,12 @@ import type { LinkedFields, MappedFields } from "../flows/ingress/links.ts";
 import type { Plan } from "../flows/ingress/plan.ts";
 import { adoptionBody, insertBody, mapRow, updateBody } from "../flows/ingress/record.ts";
 import { ServiceError } from "../http/service-error.ts";
-import type { LeasedRecord, Leave, Parent, Settlement, WrittenRecord } from "../queue/interface.ts";
+import type { LeasedRecord, Leave, Settlement, WrittenRecord } from "../queue/interface.ts";
 import { parentMissing, removedInCampaign, stillLinked } from "../queue/reasons.ts";
 import type { EngineContext } from "./context.ts";
 import type { HashTrust } from "./hash-trust.ts";
 import { RecordLinks } from "./record-links.ts";
+import type { Content, ReadContent } from "./turn-content.ts";
 
 /** Tries of a deletion while records that have mandatory links to the record may still go. */
 const triesWhileLinked = 12;
@@ -35,21 +36,6 @@ class NoLeave extends Error {
     super("the store gives no leave for a call");
     this.settlement = settlement;
   }
-}
-
-/** As it was read: its links name rows. */
-interface ReadContent {
-  readonly targetKey: string;
-  readonly fields: MappedFields;
-  readonly version: bigint;
-}
-
-/** As it is to be written: its links are keys in Campaign. */
-interface Content extends Omit<ReadContent, "fields"> {
-  readonly fields: LinkedFields;
-  /** Links that an update sends although they are unchanged, or are sent on insert only. */
-  readonly owed: LinkedFields;
-  readonly linked?: readonly Parent[];
 }
 
 export class Turn {
