@@ -1,6 +1,7 @@
 /**
  * Many storms: how many the worker comes through, and what it looked like when it did not.
- * `npm run bench -- storm --seeds 1000 [--from 1] [--parallel 6]`. Control-C lets the storms under way end, and says how to go on.
+ * `npm run bench -- storm --seeds 1000 [--from 1] [--parallel 6]`. Control-C lets the storms under way end, and says how to go on;
+ * once more, or SIGTERM, ends them at once.
  */
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -29,7 +30,9 @@ export async function manyStorms({ seeds, from, parallel }: ManyStorms): Promise
   const interrupt = () => {
     console.log(`ending: to go on, npm run bench -- storm --seeds ${end - next} --from ${next}`);
     isEnding = true;
+    process.once("SIGINT", endAtOnce);
   };
+  const endAtOnce = () => process.kill(process.pid, "SIGTERM");
   process.once("SIGINT", interrupt);
 
   const report = (seed: number, { faults, diary, secondsToCalm, workerLog, ...result }: StormResult): void => {
@@ -54,6 +57,7 @@ export async function manyStorms({ seeds, from, parallel }: ManyStorms): Promise
   };
   await Promise.all(Array.from({ length: parallel }, storms));
   process.off("SIGINT", interrupt);
+  process.off("SIGINT", endAtOnce);
   for (const what of leftOut) console.log(`left out: ${what}`);
   const minutes = ((performance.now() - startedAt) / 60_000).toFixed(1);
   console.log(`${done} storms from seed ${from}, ${broken} broken, in ${minutes} minutes`);

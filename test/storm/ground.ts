@@ -55,6 +55,7 @@ export class Ground {
   private constructor(sandbox: RunningSandbox, directory: string) {
     this.sandbox = sandbox;
     this.#directory = directory;
+    process.once("SIGTERM", this.#abandon);
     const volume = mounted(join(directory, "state"));
     if (typeof volume === "string") this.noVolume = volume;
     else this.volume = volume;
@@ -127,6 +128,18 @@ export class Ground {
   async end(): Promise<void> {
     await Promise.all(this.#workers.map((worker) => worker.kill()));
     await this.sandbox.close();
+    process.off("SIGTERM", this.#abandon);
+    this.#leave();
+  }
+
+  /** A volume outlives the process that mounted it. */
+  readonly #abandon = (): void => {
+    for (const worker of this.#workers) void worker.kill();
+    this.#leave();
+    process.kill(process.pid, "SIGTERM"); // With nobody else to hear it, as the end.
+  };
+
+  #leave(): void {
     this.volume?.unmount();
     rmSync(this.#directory, { recursive: true, force: true });
   }
@@ -189,7 +202,11 @@ export class WorkerProcess {
     const url = /"url":"(http:[^"]+)"/.exec(this.#output)?.[1];
     if (url === undefined || this.hasEnded) return undefined;
     const response = await fetch(`${url}/status`).catch(() => undefined);
-    return response?.status === 200 ? ((await response.json()) as WorkerStatus) : undefined;
+    if (response?.status !== 200) return undefined;
+    return response.json().then(
+      (status) => status as WorkerStatus, // What the worker's contract says.
+      () => undefined,
+    );
   }
 
   lastWords(): LastWords {

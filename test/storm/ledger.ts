@@ -10,6 +10,8 @@ import { tableOf } from "./workflow.ts";
 export interface Deeds {
   /** A record that may be missing, if its row is in `dead` instead. */
   readonly removed: Set<string>;
+  /** A record that an update of its row may have made, where a PATCH makes what is missing: without constants. */
+  readonly partial: Set<string>;
   /** A record whose field may have the value that a person gave it. */
   readonly edited: Map<string, { readonly field: string; readonly value: string }>;
   /**
@@ -180,7 +182,8 @@ class MappingJudge {
       }),
       ...constants.flatMap(({ field }) => {
         const used = this.#constants(field);
-        return used.includes(String(record[field])) ? [] : [differs(field, used.join(" or "))];
+        const mayLack = record[field] === undefined && this.#deeds.partial.has(key);
+        return mayLack || used.includes(String(record[field])) ? [] : [differs(field, used.join(" or "))];
       }),
     ];
   }

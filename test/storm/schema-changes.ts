@@ -13,6 +13,8 @@ interface Stage {
   later(afterMs: number, work: () => Promise<unknown>): void;
   /** Whether the worker knows the schemas as they are: what it sees first, it takes for what is meant. */
   isFitted(): Promise<boolean>;
+  /** Until the worker tells of a drift whose message matches. */
+  isTold(message: RegExp): Promise<void>;
 }
 
 /** A column and its field that nobody changes otherwise: its values go with it, and no stamp tells of that. */
@@ -68,7 +70,7 @@ export class SchemaChanges {
     });
   }
 
-  /** A mapped field is dropped, and made again empty. */
+  /** A mapped field is dropped, and made again empty once the worker tells of it: what nobody saw, nobody can know. */
   dropField(): Promise<void> {
     const { control } = this.#stage;
     const { resource } = contacts;
@@ -77,7 +79,11 @@ export class SchemaChanges {
       const field = all.find(({ name }) => name === resource)?.fields.find(({ name }) => name === "city");
       if (field === undefined) throw new RangeError("the storm's field is not there");
       await control.dropField({ resource, field: field.name });
-      return () => control.setField({ resource, field });
+      const told = this.#stage.isTold(/the field city of the Campaign resource profile is gone/);
+      return async () => {
+        await told;
+        await control.setField({ resource, field });
+      };
     });
   }
 

@@ -9,6 +9,9 @@ const storms = 50;
 const asked = process.env["INTEGRATION_WORKFLOW_TEST_SEED"];
 const seeds = asked === undefined ? Array.from({ length: storms }, (_, n) => n + 1) : [Number(asked)];
 
+// Ends what the storms have mounted and begun.
+process.once("SIGINT", () => process.kill(process.pid, "SIGTERM"));
+
 describe("in a storm of faults, kills, stops and changes, Campaign ends with what Dataverse has, once, never older", () => {
   it.concurrent.each(seeds)("seed %i", async (seed) => {
     const { faults, diary, leftOut } = await runStorm({ seed, ...gateStorm });

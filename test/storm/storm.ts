@@ -47,6 +47,8 @@ export interface StormResult {
 
 /** A call's time many times over, and shorter than the grace period. */
 const stopWithinMs = 8000;
+/** Whatever goes on for a while is over by then; the worker may wait as long again before it tries once more. */
+const toldWithinMs = 60_000;
 /** Changed after every page, without a stamp. */
 const churnedFields = ["city"];
 
@@ -132,6 +134,20 @@ export class Storm {
     return this.#worker.fittedMappings >= this.#mappings.length && status?.schemaDrift.length === 0;
   }
 
+  async isTold(message: RegExp): Promise<void> {
+    const beganAt = performance.now();
+    for (let isClear = false; ; ) {
+      const drifts = (await this.#worker.status())?.schemaDrift ?? [];
+      if (drifts.some((drift) => message.test(drift.message)) || this.#faults.length > 0) return;
+      const waited = performance.now() - beganAt;
+      if (waited > 2 * toldWithinMs) return this.#noteFault(`the worker did not tell in time: ${message.source}`);
+      // Faults that go on and on make the worker patient.
+      if (waited > toldWithinMs && !isClear) await this.control.clearFaults();
+      isClear = waited > toldWithinMs;
+      await sleep(50);
+    }
+  }
+
   /** At the moment that a call arrives, or soon. */
   async killWhileWriting(): Promise<void> {
     const { engineCalls } = (await this.control.counters()).campaign;
@@ -182,10 +198,11 @@ export class Storm {
     await this.people.missWhatIsRemoved();
     if (this.chance.random() < 0.5) await this.#editLast();
     await this.#rest("AfterStorm", async () => []);
+    const { partial } = this.people.deeds;
     for (const mapping of [contacts, accounts, shops, orders]) {
-      const { table, resource } = mapping;
+      const { table } = mapping;
       const unstamped = new Set([...unstampedFields, ...(table === contacts.table ? churnedFields : [])]);
-      this.#faults.push(...(await faultyWrites(control, tableOf(mapping), resource, this.chronicle, unstamped)));
+      this.#faults.push(...(await faultyWrites(control, mapping, this.chronicle, unstamped, partial)));
     }
     await this.#stopAndCheckDead("AfterStorm");
     if (this.#faults.length > 0) return;

@@ -4,7 +4,7 @@ import type { WriteEntry } from "../../src/sandbox/campaign/write-log.ts";
 import type { SandboxControl } from "../../src/sandbox/control/interface.ts";
 import { type Chronicle, stampOf } from "./chronicle.ts";
 import { expectedFields, isSame, keyOf, passes, type RowState, type Values } from "./expected.ts";
-import { type MappedTable, stampFields } from "./workflow.ts";
+import { stampFields, tableOf } from "./workflow.ts";
 
 /** Fields whose values change without a new stamp. */
 export type Unstamped = ReadonlySet<string>;
@@ -15,11 +15,13 @@ export type Unstamped = ReadonlySet<string>;
  */
 export async function faultyWrites(
   control: SandboxControl,
-  table: MappedTable,
-  resource: string,
+  mapped: IngressMapping,
   chronicle: Chronicle,
   unstamped: Unstamped,
+  partial: ReadonlySet<string>,
 ): Promise<readonly string[]> {
+  const { resource } = mapped;
+  const table = tableOf(mapped);
   const found: string[] = [];
   const mappings = chronicle.mappings(table);
   for await (const { key, entries } of control.allWrites({ resource })) {
@@ -35,7 +37,11 @@ export async function faultyWrites(
       const last = newest.get(row.id) ?? 0;
       if (stamp < last) found.push(`${resource} ${key} went back from ${last} to ${stamp} at write ${entry.sequence}`);
       newest.set(row.id, Math.max(last, stamp));
-      if (!mappings.some((mapping) => isVersion(mapping, mappings, key, row, entry, chronicle, unstamped))) {
+      // Where a PATCH makes what is missing, the log calls it an insert.
+      const update: readonly WriteEntry[] = partial.has(key) ? [{ ...entry, operation: "update" }] : [];
+      const isMade = (mapping: IngressMapping) =>
+        [entry, ...update].some((write) => isVersion(mapping, mappings, key, row, write, chronicle, unstamped));
+      if (!mappings.some(isMade)) {
         found.push(
           `${resource} ${key} was written as no mapping makes stamp ${stamp}, at write ${entry.sequence}: ${JSON.stringify(entry.values)}`,
         );
