@@ -126,6 +126,12 @@ function last(world: World, field: FieldName) {
   return world.acts.filter((act) => act.field === field && act.order > world.judgedFrom).at(-1);
 }
 
+function lastOf({ pending }: World): Message {
+  const message = pending.at(-1);
+  if (message === undefined) throw new Error("nothing waits");
+  return message;
+}
+
 function valuesOf(world: World) {
   return fields.map((field) => ({
     field,
@@ -178,6 +184,43 @@ describe("both ways, whatever people do, the worker dies of, and calls and messa
     quiet(world);
     expect(world.dynamics.cells[email].value).toBe(false);
   });
+});
+
+it("an opt-out between the look at Dynamics and the write, however late, is kept", () => {
+  for (let looked = 0; looked < 8; looked++) {
+    const world = new World("Bidirectional");
+    const [email] = fields;
+    world.person("Dynamics", email, true);
+    quiet(world);
+    world.now += 1000;
+    world.person("Campaign", email, false);
+    world.now += 1000;
+    world.export();
+    const turn = world.turn(lastOf(world));
+    for (let step = 0; step < looked; step++) turn.next("none");
+    if (!world.dynamics.cells[email].value) continue; // It was written before: then the person has opted in.
+    world.person("Dynamics", email, false);
+    world.person("Dynamics", email, true);
+    while (turn.next("none").done !== true);
+    quiet(world);
+    expect(world.objections).toEqual([]);
+    expect(valuesOf(world)[0]).toEqual({ field: email, inDynamics: true, inCampaign: true });
+  }
+});
+
+it("a time that an import gave to an old opt-in does not beat an opt-out", () => {
+  const world = new World("Bidirectional");
+  const [email, phone] = fields;
+  quiet(world);
+  world.person("Dynamics", email, true);
+  world.now += 1000;
+  world.restate();
+  world.person("Campaign", phone, true); // So that the export says something new.
+  world.export();
+  const turn = world.turn(lastOf(world));
+  while (turn.next("none").done !== true);
+  expect(world.objections).toEqual([]);
+  expect(valuesOf(world)).toEqual(fields.map((field) => ({ field, inDynamics: true, inCampaign: true })));
 });
 
 it("an opt-out that waited for its profile, or whose profile was removed meanwhile, is written when there is one", () => {
