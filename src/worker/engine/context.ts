@@ -4,7 +4,7 @@ import type { Logger } from "../../telemetry/log.ts";
 import type { Campaign } from "../campaign/interface.ts";
 import type { Dataverse } from "../dataverse/interface.ts";
 import type { Plan } from "../flows/ingress/plan.ts";
-import type { Checkpoint, Queue } from "../queue/interface.ts";
+import type { Checkpoint, Queue, Reading } from "../queue/interface.ts";
 import type { LastFailures } from "../records/last-failures.ts";
 import type { CheckRequests } from "./check-requests.ts";
 import type { HashTrust } from "./hash-trust.ts";
@@ -39,8 +39,10 @@ export interface EngineContext {
 /** One mapping in this process: what its reader and the writer share. */
 export interface MappingState {
   readonly mapping: IngressMapping;
-  /** The store's record of it. Its reader alone changes it. */
+  /** The store's record of it. Its reader alone changes it; where another process reads it, it is taken over from there. */
   checkpoint: Checkpoint;
+  /** Absent while another process reads it. */
+  reading: Reading | undefined;
   /** Absent until the mapping was fitted to both systems, and while it does not fit. */
   plan: Plan | undefined;
   /** Why it cannot run; it is looked at again. */

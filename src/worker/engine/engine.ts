@@ -7,7 +7,7 @@ import type { Campaign } from "../campaign/interface.ts";
 import type { Dataverse } from "../dataverse/interface.ts";
 import { mappingHash } from "../flows/ingress/plan.ts";
 import { StoreOutage } from "../queue/errors.ts";
-import type { Checkpoint, Queue } from "../queue/interface.ts";
+import type { Queue } from "../queue/interface.ts";
 import { LastFailures } from "../records/last-failures.ts";
 import { Records } from "../records/records.ts";
 import { CheckRequests } from "./check-requests.ts";
@@ -15,11 +15,11 @@ import type { EngineContext, MappingState } from "./context.ts";
 import { FatalError, fatalOf } from "./fatal.ts";
 import { HashTrust } from "./hash-trust.ts";
 import { Health, observedCampaign, observedDataverse } from "./health.ts";
+import { dropOthers, prepareMapping } from "./preparation.ts";
 import { RateMeter } from "./rate-meter.ts";
 import { Reader } from "./reader.ts";
 import type { EngineSettings } from "./settings.ts";
 import { isMoving, notReadyReason, workerStatus } from "./status.ts";
-import { sweepAll } from "./sweep.ts";
 import * as transitions from "./transitions.ts";
 import { WaveGuard } from "./wave-guard.ts";
 import { Writer } from "./writer.ts";
@@ -68,6 +68,7 @@ export class IngressEngine {
     this.#states = mappings.map((mapping) => ({
       mapping,
       checkpoint: transitions.firstLoad(mapping, mappingHash(mapping)),
+      reading: undefined,
       plan: undefined,
       block: undefined,
       trust: new HashTrust(),
@@ -162,54 +163,19 @@ export class IngressEngine {
     return false;
   }
 
-  /** What this run's configuration means for what earlier runs left. */
+  /** What this run's configuration means for what earlier runs left. What another process reads, that one prepares. */
   async #prepare(): Promise<void> {
-    const { queue, logger } = this.#context;
-    const stored = new Map((await queue.checkpoints()).map((checkpoint) => [checkpoint.mapping, checkpoint]));
-    for (const mapping of stored.keys()) {
-      if (this.#states.some((state) => state.mapping.table === mapping)) continue;
-      logger.info("mapping.removed", { mapping });
-      await queue.dropMapping(mapping);
-    }
+    const { queue, mappings } = this.#context;
+    const stored = await queue.checkpoints();
+    await dropOthers(this.#context, mappings, stored);
     for (const state of this.#states) {
-      state.checkpoint = await this.#prepareMapping(state, stored.get(state.mapping.table));
+      const { table } = state.mapping;
+      state.reading ??= await queue.read(table);
+      if (state.reading === undefined) continue;
+      // Somebody may have read it until just now.
+      const newest = (await queue.checkpoints()).find(({ mapping }) => mapping === table);
+      state.checkpoint = await prepareMapping(this.#context, state.mapping, newest);
     }
-  }
-
-  async #prepareMapping({ mapping }: MappingState, stored: Checkpoint | undefined): Promise<Checkpoint> {
-    const { queue, logger } = this.#context;
-    const hash = mappingHash(mapping);
-    if (stored !== undefined) {
-      const preparation = transitions.prepare(stored, hash);
-      if (preparation.kind === "Continue") return this.#withConsent(mapping, stored);
-      if (preparation.kind === "NewGeneration") {
-        const { generation } = preparation.checkpoint;
-        logger.info("mapping.edited", { mapping: mapping.table, generation });
-        await queue.beginGeneration(preparation.checkpoint);
-        return preparation.checkpoint;
-      }
-      logger.info("mapping.replaced", { mapping: mapping.table });
-      await queue.dropMapping(mapping.table);
-    }
-    const checkpoint = transitions.firstLoad(mapping, hash);
-    await queue.saveCheckpoint(checkpoint);
-    return checkpoint;
-  }
-
-  /** A new value of replay says yes to the deletions that a mapping was paused for. */
-  async #withConsent(mapping: IngressMapping, stored: Checkpoint): Promise<Checkpoint> {
-    if (!transitions.isConsentedTo(stored, mapping)) return stored;
-    const { queue, logger } = this.#context;
-    await queue.releaseWithheld(mapping.table);
-    let checkpoint = stored;
-    if (stored.snapshot?.sweeping) {
-      await sweepAll(queue, mapping, stored.generation);
-      checkpoint = transitions.swept(stored);
-    }
-    checkpoint = transitions.resumed(checkpoint);
-    await queue.saveCheckpoint(checkpoint);
-    logger.info("mapping.resumed", { mapping: mapping.table, reason: stored.pause?.reason });
-    return checkpoint;
   }
 
   /** Readiness asks whether Campaign answers; when nothing is written, somebody must ask it. */

@@ -5,6 +5,7 @@ import { columnsOf, type Plan, planMapping } from "../flows/ingress/plan.ts";
 import { compareUse, type Difference } from "../flows/ingress/schema-comparison.ts";
 import { type SchemaUse, schemaUse, usedFields } from "../flows/ingress/schema-use.ts";
 import { ServiceError, type ServiceErrorCode } from "../http/service-error.ts";
+import { StoreOutage } from "../queue/errors.ts";
 import type { Doubt, Incoming, SchemaChecks } from "../queue/interface.ts";
 import type { EngineContext, MappingState } from "./context.ts";
 import { fatalOf } from "./fatal.ts";
@@ -107,7 +108,7 @@ export class PublishGuard {
 
   /** @param described what Campaign said before: only Dataverse is asked, and nothing is found out of what was written */
   async #check(signal: AbortSignal, described?: CampaignResourceMetadata): Promise<Finding> {
-    const { clock, settings, now, dataverse, campaign } = this.#context;
+    const { clock, settings, now, dataverse, campaign, queue } = this.#context;
     const state = this.#state;
     const { mapping } = state;
     const beganAt = clock.now();
@@ -115,6 +116,8 @@ export class PublishGuard {
     const checks = begunCheck(earlier, Math.floor(now() / 1000));
     state.checkpoint = { ...state.checkpoint, checks };
     state.trust.advance(checks);
+    // Other processes stamp by what the store says.
+    const isTold = !queue.isShared || (await queue.saveCheckpoint(state.checkpoint).then(() => true, isOutage));
     if (described === undefined) {
       this.#beganAt = beganAt;
       this.#dueAt = beganAt + (state.plan === undefined ? settings.lookAgainMs : settings.checkIntervalMs);
@@ -154,7 +157,7 @@ export class PublishGuard {
     if (misfits !== undefined) return this.#stop(lost, { ...misfits, doubt });
     if (!("mapping" in planned)) throw new Error("a mapping that is not planned has misfits");
     this.#tableGoodSince = beganAt;
-    const good = described === undefined ? earlier?.epoch : earlier?.good;
+    const good = described === undefined && isTold ? earlier?.epoch : earlier?.good;
     const checked = goodCheck(lost, good ?? 0, JSON.stringify(use));
     if (differences.length === 0 && checks.drift === undefined) return this.#goOn(checked, planned);
     // A person has to say yes first; then everything is read again.
@@ -302,4 +305,10 @@ function isOdd(plan: Plan, { records }: TrackedPage, incoming: readonly Incoming
   if (incoming.some((one) => one.kind === "Refused" && one.refusal.reason === "ConversionFailed")) return true;
   const properties = plan.columns.flatMap((name) => plan.table.columns.get(name)?.property ?? []);
   return records.length > 0 && properties.some((name) => records.every(({ row }) => row[name] === undefined));
+}
+
+/** @returns false. @throws what is no outage of the store */
+function isOutage(error: unknown): false {
+  if (error instanceof StoreOutage) return false;
+  throw error;
 }

@@ -6,6 +6,7 @@ import { ServiceError } from "../http/service-error.ts";
 import type { Checkpoint, Incoming, PageCommit } from "../queue/interface.ts";
 import type { EngineContext, MappingState } from "./context.ts";
 import { fatalOf } from "./fatal.ts";
+import { Follower } from "./follower.ts";
 import { backoffMs } from "./health.ts";
 import { PublishGuard } from "./publish-guard.ts";
 import { inferredLimit } from "./settings.ts";
@@ -15,6 +16,8 @@ import * as transitions from "./transitions.ts";
 
 const listPageSize = 1000;
 const waitForRoomMs = 500;
+/** Between two looks at what another process found out. */
+const followEveryMs = 1000;
 /** A link that nothing came by is saved at last after this time: the service keeps links for days. */
 const saveLinkEveryMs = 600_000;
 
@@ -26,6 +29,7 @@ export class Reader {
   readonly #context: EngineContext;
   readonly #state: MappingState;
   readonly #guard: PublishGuard;
+  readonly #follower: Follower;
   readonly #size = new TableSize();
   #nextPollAt = 0;
   #isFull = false;
@@ -36,10 +40,21 @@ export class Reader {
     this.#context = context;
     this.#state = state;
     this.#guard = new PublishGuard(context, state);
+    this.#follower = new Follower(context, state);
   }
 
-  /** Runs until `stop` aborts. @throws FatalError */
+  /** Runs until `stop` aborts; while another process reads, by what that one finds out. @throws FatalError */
   async run(stop: AbortSignal): Promise<void> {
+    const state = this.#state;
+    while (!stop.aborted) {
+      if (state.reading === undefined || state.reading.lost.aborted) state.reading = await this.#follower.look(stop);
+      if (state.reading === undefined) await sleep(this.#context.clock, followEveryMs, stop);
+      else await this.#read(AbortSignal.any([stop, state.reading.lost]));
+    }
+    await state.reading?.end();
+  }
+
+  async #read(stop: AbortSignal): Promise<void> {
     for (let waitMs = 0; !stop.aborted; ) {
       const until = this.#context.clock.now() + waitMs;
       waitMs = await this.#waitOrStep(until, stop).catch((error: unknown) => this.#failed(error, stop));

@@ -21,6 +21,9 @@ import type { Content, ReadContent } from "./turn-content.ts";
 /** Tries of a deletion while records that have mandatory links to the record may still go. */
 const triesWhileLinked = 12;
 
+/** A lease is longer than a call by more than this part of it. */
+const leaseForLeave = 4;
+
 /** How a turn ended; `cause` when it was not as wished. No settlement: the record was changed, and its turn comes again. */
 export interface TurnEnd {
   readonly settlement: Settlement | undefined;
@@ -247,8 +250,11 @@ export class Turn {
    * @throws NoLeave
    */
   async #begin(written: WrittenRecord, isReplaced = false): Promise<Leave> {
-    const { queue, settings, logger } = this.#context;
+    const { queue, settings, logger, clock } = this.#context;
+    const askedAt = clock.now();
     const leave = await queue.begin(this.#record, written, settings.leaseMs);
+    // This process stood still: the call may land when the lease is over and another process has the record.
+    if (clock.now() - askedAt > settings.leaseMs / leaseForLeave) throw new NoLeave(this.#retry(0));
     if (leave === "Superseded") throw new NoLeave(undefined);
     if (leave === "KeyBusy") throw new NoLeave(this.#retry(0));
     if (isReplaced && (leave === "LinkedForNow" || leave === "StillLinked")) {

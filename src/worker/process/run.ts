@@ -9,13 +9,11 @@ import { IngressEngine } from "../engine/engine.ts";
 import { FatalError, fatalOf } from "../engine/fatal.ts";
 import { type EngineSettings, engineSettings } from "../engine/settings.ts";
 import { type Connections, connect } from "../http/connect.ts";
-import { storeFullMessage } from "../queue/errors.ts";
-import type { Queue } from "../queue/interface.ts";
-import type { StoreWait } from "../queue/sqlite/open.ts";
-import { openSqliteQueue } from "../queue/sqlite/sqlite-queue.ts";
+import type { Outage, Queue } from "../queue/interface.ts";
 import { readCaBundle } from "./ca-bundle.ts";
 import { encodeLastWords, writeLastWords } from "./last-words.ts";
 import { WorkerMetrics } from "./metrics.ts";
+import { openQueue } from "./open-queue.ts";
 import { startServer } from "./server.ts";
 
 export interface WorkerOptions {
@@ -70,7 +68,7 @@ class Worker {
   #connections: Connections | undefined;
   #engine: IngressEngine | undefined;
   #lastStatus: WorkerStatus | undefined;
-  #storeWaits: StoreWait = "StoreLocked";
+  #storeWaits: Outage = { reason: "Starting", message: "the queue's store is not open yet" };
 
   constructor(options: WorkerOptions, logger: Logger) {
     this.#options = options;
@@ -121,20 +119,14 @@ class Worker {
     mappings: readonly IngressMapping[],
     stop: AbortSignal,
   ): Promise<void> {
-    const { stateDirectory: directory, callTimeoutSeconds, settings } = this.#options;
+    const { callTimeoutSeconds, settings } = this.#options;
     const { spec } = configuration;
+    const share = shareOfOne(configuration);
     const logger = this.#logger;
-    this.#queue = await openSqliteQueue(
-      {
-        directory,
-        now: Date.now,
-        logger,
-        waits: (why) => {
-          this.#storeWaits = why;
-        },
-      },
-      stop,
-    );
+    const waits = (outage: Outage) => {
+      this.#storeWaits = outage;
+    };
+    this.#queue = await openQueue(this.#options, configuration, this.#caBundle(configuration), { logger, stop, waits });
     this.#connections = this.#connect(configuration, stop);
     const { dataverse, campaign } = this.#connections;
     this.#engine = new IngressEngine({
@@ -145,8 +137,7 @@ class Worker {
       campaign,
       settings: {
         ...engineSettings({
-          engineCallsPerSecond: spec.campaign.engineCallsPerSecond,
-          sharePercent: spec.dynamics.share,
+          ...share,
           mappings: mappings.length,
           callTimeoutSeconds,
         }),
@@ -167,18 +158,24 @@ class Worker {
     await this.#engine.run(stop, giveUp.signal);
   }
 
-  #connect({ spec }: WorkflowConfiguration, stop: AbortSignal): Connections {
-    const { credentialsDirectory, caBundlePath, callTimeoutSeconds } = this.#options;
-    const caBundle = spec.caBundle && readCaBundle(caBundlePath, spec.caBundle.configMapRef.name);
+  #caBundle({ spec }: WorkflowConfiguration): string | undefined {
+    return spec.caBundle && readCaBundle(this.#options.caBundlePath, spec.caBundle.configMapRef.name);
+  }
+
+  #connect(configuration: WorkflowConfiguration, stop: AbortSignal): Connections {
+    const { credentialsDirectory, callTimeoutSeconds } = this.#options;
+    const { spec } = configuration;
+    const { sharePercent, engineCallsPerSecond } = shareOfOne(configuration);
+    const caBundle = this.#caBundle(configuration);
     return connect({
       dynamics: {
         url: spec.dynamics.url,
-        sharePercent: spec.dynamics.share,
+        sharePercent,
         secretName: spec.dynamics.credentialsSecretRef.name,
       },
       campaign: {
         url: spec.campaign.url,
-        engineCallsPerSecond: spec.campaign.engineCallsPerSecond,
+        engineCallsPerSecond,
         secretName: spec.campaign.credentialsSecretRef.name,
       },
       credentialsDirectory,
@@ -191,9 +188,7 @@ class Worker {
   }
 
   #notReady(): WorkerStatus["notReady"] {
-    if (this.#engine !== undefined) return this.#engine.notReady();
-    if (this.#storeWaits === "StoreFull") return { reason: "StoreFull", message: storeFullMessage };
-    return { reason: "StoreLocked", message: "the queue's store is not open yet: another worker may still be ending" };
+    return this.#engine === undefined ? this.#storeWaits : this.#engine.notReady();
   }
 
   async #observe(): Promise<void> {
@@ -214,6 +209,15 @@ function readConfiguration(path: string): WorkflowConfiguration {
   return parseConfiguration(text);
 }
 
+/** Of what the workflow may use: its replicas divide it among them. */
+function shareOfOne({ spec }: WorkflowConfiguration): { sharePercent: number; engineCallsPerSecond: number } {
+  const { replicas } = spec.worker;
+  return {
+    sharePercent: spec.dynamics.share / replicas,
+    engineCallsPerSecond: spec.campaign.engineCallsPerSecond / replicas,
+  };
+}
+
 /** @throws FatalError `NotSupportedYet` for what this version cannot run */
 function supportedMappings({ spec }: WorkflowConfiguration): readonly IngressMapping[] {
   const notYet = (what: string) =>
@@ -222,6 +226,5 @@ function supportedMappings({ spec }: WorkflowConfiguration): readonly IngressMap
       `this version of the worker cannot run ${what} yet: remove it, or use a newer one`,
     );
   if (spec.type !== "Ingress" || spec.ingress === undefined) throw notYet(`a workflow of type ${spec.type}`);
-  if (spec.queue.postgres !== undefined) throw notYet("a queue in PostgreSQL (queue.postgres)");
   return spec.ingress.mappings;
 }

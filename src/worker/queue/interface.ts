@@ -336,6 +336,8 @@ export interface Queue {
   forgetRefusals(olderThanMs: number): Promise<number>;
   /** A keyed hash: it tells whether two texts are the same to this store and nobody else. */
   fingerprint(text: string): string;
+  /** Other processes of the workflow may use it at the same time. */
+  readonly isShared: boolean;
   /** The store failed of late: calls end with StoreOutage until it is over. */
   readonly outage: Outage | undefined;
   close(): Promise<void>;

@@ -20,8 +20,8 @@ export class PostgresStore implements TestStore {
   async open(now: () => number, signal: AbortSignal): Promise<Queue> {
     const queue = await openPostgresQueue(
       {
-        url: () => this.#server.url(),
-        secretName: "queue-database",
+        url: async () => this.#server.url(),
+        secret: "the Secret",
         workflow: { namespace: "crm", name: this.#name, uid: "1" },
         logger: silentLogger,
       },

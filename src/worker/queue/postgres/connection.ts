@@ -4,9 +4,9 @@ import { StoreError, StoreOutage, storeUnreachable } from "../errors.ts";
 
 export interface DatabaseOptions {
   /** The address of the database with everything that signs in, as in the Secret. Asked for again when it is refused. */
-  readonly url: () => string;
-  /** For messages: the Secret that has it. */
-  readonly secretName: string;
+  readonly url: () => Promise<string>;
+  /** For messages: the Secret that has it, and what refers to it. */
+  readonly secret: string;
   /** The certificate authorities that vouch for the server; absent: the usual ones. */
   readonly caBundle?: string;
   readonly schema: string;
@@ -20,6 +20,9 @@ const statementTimeoutMs = 60_000;
 /** A process that stands still within a transaction keeps all others out: not for longer than this. */
 const idleInTransactionMs = 10_000;
 
+/** Every question has its index, however few rows the planner believes in: a full table is no time to find out. */
+const byIndexAlone = ["seqscan", "bitmapscan", "hashjoin", "mergejoin", "material"].map((way) => `enable_${way}=off`);
+
 /** Errors of SQL: https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const refusing: ReadonlySet<string> = new Set(["28000", "28P01", "3D000", "42501", "3F000"]);
 const passing = /^(08|40|53|57P|58)|^(25006|55P03|57014|25P03)$/;
@@ -28,13 +31,10 @@ const noRoom = "53100";
 /** The way to the database. Its errors say whether waiting helps. */
 export class Database {
   readonly #options: DatabaseOptions;
-  #url: string;
-  #pool: Pool;
+  #current: { readonly url: string; readonly pool: Pool } | undefined;
 
   constructor(options: DatabaseOptions) {
     this.#options = options;
-    this.#url = options.url();
-    this.#pool = this.#connect();
   }
 
   get schema(): string {
@@ -57,16 +57,16 @@ export class Database {
   }
 
   async close(): Promise<void> {
-    await this.#pool.end();
+    await this.#current?.pool.end();
   }
 
   async #use<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
-    const pool = this.#pool;
+    const { url, pool } = this.#current ?? (await this.#connect());
     let client: PoolClient;
     try {
       client = await pool.connect();
     } catch (error) {
-      if (this.#isRefused(error) && this.#hasNewUrl(pool)) return this.#use(work);
+      if (isRefused(error) && (await this.#connect()).url !== url) return this.#use(work);
       throw this.#told(error);
     }
     // A connection that is cut says so here as well, besides failing what is under way.
@@ -85,33 +85,28 @@ export class Database {
     }
   }
 
-  /** The credentials may have been rotated. */
-  #hasNewUrl(used: Pool): boolean {
-    if (used !== this.#pool) return true;
-    const url = this.#options.url();
-    if (url === this.#url) return false;
-    this.#url = url;
-    this.#pool = this.#connect();
-    void used.end();
-    return true;
-  }
-
-  #connect(): Pool {
-    const pool = new Pool(this.#configuration());
+  /** Anew, if the credentials have been rotated. */
+  async #connect(): Promise<{ readonly url: string; readonly pool: Pool }> {
+    const url = await this.#options.url();
+    if (this.#current?.url === url) return this.#current;
+    const pool = new Pool(this.#configuration(url));
     pool.on("error", () => {}); // An idle connection was cut: the next question opens another.
-    return pool;
+    void this.#current?.pool.end();
+    this.#current = { url, pool };
+    return this.#current;
   }
 
-  #configuration(): PoolConfig {
-    const { schema, secretName, caBundle } = this.#options;
-    const url = parsedUrl(this.#url, secretName);
+  #configuration(text: string): PoolConfig {
+    const { schema, secret, caBundle } = this.#options;
+    const url = parsedUrl(text, secret);
+    const settings = [`search_path="${schema}"`, "synchronous_commit=on", "jit=off", ...byIndexAlone];
     return {
       host: url.hostname,
       port: Number(url.port || 5432),
       user: decodeURIComponent(url.username),
       password: decodeURIComponent(url.password),
       database: decodeURIComponent(url.pathname.slice(1)),
-      ssl: tlsOf(url.searchParams.get("sslmode"), secretName, caBundle),
+      ssl: tlsOf(url.searchParams.get("sslmode"), secret, caBundle),
       max: mostConnections,
       connectionTimeoutMillis: connectTimeoutMs,
       statement_timeout: statementTimeoutMs,
@@ -120,22 +115,17 @@ export class Database {
       query_timeout: statementTimeoutMs + 5000,
       keepAlive: true,
       application_name: `integration-workflow ${schema}`.slice(0, 63),
-      // Every question has its index, however few rows the planner believes in.
-      options: `-c search_path="${schema}" -c enable_seqscan=off -c synchronous_commit=on`,
+      options: settings.map((one) => `-c ${one}`).join(" "),
     };
-  }
-
-  #isRefused(error: unknown): boolean {
-    return refusing.has(codeOf(error) ?? "");
   }
 
   #told(error: unknown): unknown {
     if (error instanceof StoreError || error instanceof StoreOutage) return error;
     const code = codeOf(error);
-    const place = placeOf(this.#url);
+    const place = placeOf(this.#current?.url ?? "");
     const why = error instanceof Error ? error.message : String(error);
-    if (this.#isRefused(error)) {
-      return new StoreError("StoreRefused", refusedMessage(place, why, this.#options.secretName), error);
+    if (isRefused(error)) {
+      return new StoreError("StoreRefused", refusedMessage(place, why, this.#options.secret), error);
     }
     if (code === noRoom) return storeUnreachable(`the PostgreSQL database at ${place} has no room (${why})`, error);
     if (code === undefined ? isOfTheConnection(error) : passing.test(code) || !/^[0-9A-Z]{5}$/.test(code)) {
@@ -145,10 +135,14 @@ export class Database {
   }
 }
 
-function refusedMessage(place: string, why: string, secretName: string): string {
+function isRefused(error: unknown): boolean {
+  return refusing.has(codeOf(error) ?? "");
+}
+
+function refusedMessage(place: string, why: string, secret: string): string {
   return (
-    `the PostgreSQL database at ${place} refuses the worker (${why}): check key url of the Secret ${secretName} ` +
-    "(queue.postgres.credentialsSecretRef), that the database exists, and that its user may create a schema in it, then restart the workflow"
+    `the PostgreSQL database at ${place} refuses the worker (${why}): check the key "url" of ${secret}, ` +
+    "that the database exists, and that its user may create a schema in it, then restart the workflow"
   );
 }
 
@@ -162,23 +156,24 @@ function isOfTheConnection(error: unknown): boolean {
 }
 
 /** @throws StoreError */
-function parsedUrl(text: string, secretName: string): URL {
+function parsedUrl(text: string, secret: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url !== undefined && /^postgres(ql)?:$/.test(url.protocol) && url.pathname.length > 1) return url;
   throw new StoreError(
     "StoreRefused",
-    `key url of the Secret ${secretName} (queue.postgres.credentialsSecretRef) is no address of a PostgreSQL database: ` +
+    `the key "url" of ${secret} is no address of a PostgreSQL database: ` +
       "it is to read postgres://user:password@host:5432/database",
   );
 }
 
 function placeOf(text: string): string {
+  if (!URL.canParse(text)) return "its address";
   const { host, pathname } = new URL(text);
   return `${host}${pathname}`;
 }
 
 /** As libpq, but that nothing said means that the server has to prove who it is. @throws StoreError */
-function tlsOf(mode: string | null, secretName: string, caBundle: string | undefined): ConnectionOptions | false {
+function tlsOf(mode: string | null, secret: string, caBundle: string | undefined): ConnectionOptions | false {
   const ca = caBundle === undefined ? {} : { ca: caBundle };
   switch (mode) {
     case "disable":
@@ -193,8 +188,7 @@ function tlsOf(mode: string | null, secretName: string, caBundle: string | undef
     default:
       throw new StoreError(
         "StoreRefused",
-        `sslmode=${mode} in key url of the Secret ${secretName} (queue.postgres.credentialsSecretRef) is none of ` +
-          "disable, require, verify-ca, verify-full",
+        `sslmode=${mode} in the key "url" of ${secret} is none of disable, require, verify-ca, verify-full`,
       );
   }
 }

@@ -1,4 +1,7 @@
-/** Which records point at which, in the database: see sqlite/links.ts and sqlite/link-news.ts, which these follow. */
+/**
+ * Which records point at which, in the database: see sqlite/links.ts and sqlite/link-news.ts, which these follow. None is
+ * LANGUAGE sql, for such a function is planned anew at each call.
+ */
 import { parentMissing, removedInCampaign, stillLinked } from "../reasons.ts";
 
 const toldAtOnce = 300;
@@ -6,9 +9,12 @@ const toldAtOnce = 300;
 const movesLookedAt = 1000;
 
 export const linkFunctions = `
-CREATE OR REPLACE FUNCTION sharing(m text, k text) RETURNS SETOF text LANGUAGE sql STABLE ROWS 2 AS $$
-  SELECT id FROM written WHERE mapping = m AND target_key = k
-  UNION ALL SELECT id FROM written WHERE mapping = m AND id = k AND target_key IS NULL $$;
+-- The rows with a key. Looked up one by one: joined, all of a mapping's might be read.
+CREATE OR REPLACE FUNCTION sharing(m text, k text) RETURNS SETOF written LANGUAGE plpgsql STABLE ROWS 2 AS $$
+BEGIN
+  RETURN QUERY SELECT * FROM written WHERE mapping = m AND md5(target_key) = md5(k) AND target_key = k
+    UNION ALL SELECT * FROM written WHERE mapping = m AND id = k AND target_key IS NULL;
+END $$;
 
 CREATE OR REPLACE FUNCTION tell(m text, i text, k int) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
@@ -18,10 +24,12 @@ BEGIN
 END $$;
 
 -- A record is to be read again at its turn, if it does not wait already.
-CREATE OR REPLACE FUNCTION enqueue(m text, i text, now_ms bigint) RETURNS void LANGUAGE sql AS $$
+CREATE OR REPLACE FUNCTION enqueue(m text, i text, now_ms bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
   INSERT INTO pending (mapping, id, operation, generation, first_read_at, ready_at)
     SELECT mapping, i, 0, generation, now_ms, now_ms FROM checkpoint WHERE mapping = m
-    ON CONFLICT (mapping, id) DO NOTHING $$;
+    ON CONFLICT (mapping, id) DO NOTHING;
+END $$;
 
 -- What is deleted as soon as nothing needs it is tried again.
 CREATE OR REPLACE FUNCTION release(m text, i text, now_ms bigint) RETURNS void LANGUAGE plpgsql AS $$
@@ -87,28 +95,34 @@ BEGIN
   END LOOP;
 END $$;
 
-CREATE OR REPLACE FUNCTION is_loading(m text) RETURNS boolean LANGUAGE sql STABLE AS $$
-  SELECT coalesce((SELECT loading FROM checkpoint WHERE mapping = m), false) $$;
+CREATE OR REPLACE FUNCTION is_loading(m text) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN coalesce((SELECT loading FROM checkpoint WHERE mapping = m), false);
+END $$;
 
 -- Whether from_i waits, directly or not, for i.
-CREATE OR REPLACE FUNCTION leads_to(from_m text, from_i text, m text, i text) RETURNS boolean LANGUAGE sql STABLE AS $$
-  WITH RECURSIVE up (mapping, id) AS (
+CREATE OR REPLACE FUNCTION leads_to(from_m text, from_i text, m text, i text) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN EXISTS (WITH RECURSIVE up (mapping, id) AS (
     SELECT from_m COLLATE "C", from_i COLLATE "C"
     UNION
     SELECT l.parent_mapping, l.parent_id FROM up
       JOIN pending p ON p.mapping = up.mapping AND p.id = up.id AND p.parked
       JOIN links l ON l.mapping = up.mapping AND l.id = up.id AND l.state = 2)
-  SELECT EXISTS (SELECT FROM up WHERE mapping = m AND id = i) $$;
+    SELECT FROM up WHERE mapping = m AND id = i);
+END $$;
 
-CREATE OR REPLACE FUNCTION is_in_cycle(m text, i text) RETURNS boolean LANGUAGE sql STABLE AS $$
-  SELECT EXISTS (SELECT FROM links WHERE mapping = m AND id = i AND state = 2
-    AND leads_to(parent_mapping, parent_id, m, i)) $$;
+CREATE OR REPLACE FUNCTION is_in_cycle(m text, i text) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN EXISTS (SELECT FROM links WHERE mapping = m AND id = i AND state = 2
+    AND leads_to(parent_mapping, parent_id, m, i));
+END $$;
 
 -- Campaign has a record that it did not have, or has it anew: so for every row with that key.
 CREATE OR REPLACE FUNCTION landed(m text, i text, k text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   DELETE FROM absent WHERE mapping = m AND id = i;
-  PERFORM tell(m, one, 0) FROM (SELECT i AS one UNION SELECT sharing(m, k)) every;
+  PERFORM tell(m, one, 0) FROM (SELECT i AS one UNION SELECT id FROM sharing(m, k)) every;
 END $$;
 
 CREATE OR REPLACE FUNCTION refused(m text, i text) RETURNS void LANGUAGE plpgsql AS $$
@@ -155,6 +169,14 @@ BEGIN
   RETURN 'No';
 END $$;
 
+-- Whether there are mandatory links to the record of a key by another row, which left the filter and its record behind.
+CREATE OR REPLACE FUNCTION is_needed_beside(m text, i text, k text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN EXISTS (SELECT FROM sharing(m, k) s WHERE s.id <> i AND EXISTS (
+    SELECT FROM links l JOIN written w ON w.mapping = l.mapping AND w.id = l.id WHERE l.parent_mapping = m
+      AND l.parent_id = s.id AND l.mandatory AND NOT (l.mapping = m AND l.id = s.id)));
+END $$;
+
 -- As ParentStanding.
 CREATE OR REPLACE FUNCTION standing_of(m text, i text, is_owed boolean) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE w written; has_row boolean; is_pending boolean; reason_ text; why_ text; k text; known boolean; unknown boolean;
@@ -167,7 +189,7 @@ BEGIN
     k := coalesce(w.target_key, i);
     IF w.departed = 2 THEN
       SELECT bool_or(certainty < 2 AND departed <> 2), bool_or(certainty >= 2) INTO known, unknown
-        FROM written WHERE mapping = m AND id IN (SELECT sharing(m, k));
+        FROM sharing(m, k);
       IF NOT coalesce(known, false) AND coalesce(unknown, false) THEN RETURN '{"kind": "Awaited"}'; END IF;
     END IF;
     RETURN jsonb_build_object('kind', 'There', 'targetKey', k, 'isOwed', is_owed);

@@ -54,6 +54,7 @@ export async function openPostgresQueue(options: PostgresQueueOptions, signal: A
 
 /** The same as SqliteQueue, for several processes at once. Leases are by the database's clock. */
 class PostgresQueue implements Queue {
+  readonly isShared = true;
   readonly records: PostgresRecords;
   readonly #database: Database;
   readonly #fingerprintKey: Buffer;

@@ -50,7 +50,7 @@ export class PostgresRecords implements StoredRecords {
   async look(mapping: string, { id, targetKey }: AskedRecord): Promise<readonly StoredRecord[]> {
     // Rows that wait have no index by their key: an intake of millions would pay for a question that is rare.
     const found = await this.#database.query<{ id: string }>(
-      `SELECT id FROM (SELECT id FROM pending WHERE mapping = $1 AND target_key = $2 UNION SELECT sharing($1, $2)) every
+      `SELECT id FROM (SELECT id FROM pending WHERE mapping = $1 AND target_key = $2 UNION SELECT id FROM sharing($1, $2)) every
        ORDER BY id LIMIT $3`,
       [mapping, escaped(targetKey), recordsPerKey],
     );

@@ -88,7 +88,7 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (mapping, id)
   ) ${busy};
   -- Keys may be longer than what a tree's page holds.
-  CREATE INDEX written_key ON written USING hash (target_key) WHERE target_key IS NOT NULL;
+  CREATE INDEX written_key ON written (mapping, md5(target_key)) WHERE target_key IS NOT NULL;
 
   -- Keys that Campaign had when the first load listed them, as fingerprints.
   CREATE TABLE listed (mapping text COLLATE "C", fingerprint text COLLATE "C", PRIMARY KEY (mapping, fingerprint));

@@ -54,8 +54,7 @@ END $$;
 CREATE OR REPLACE FUNCTION pass_on(m text, i text, k text, now_ms bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE heir text;
 BEGIN
-  SELECT id INTO heir FROM written WHERE mapping = m AND id IN (SELECT sharing(m, k)) AND id <> i
-    AND departed = 2 AND certainty <> 3 ORDER BY version DESC LIMIT 1;
+  SELECT r.id INTO heir FROM sharing(m, k) r WHERE r.id <> i AND departed = 2 AND certainty <> 3 ORDER BY version DESC LIMIT 1;
   IF NOT FOUND THEN RETURN; END IF;
   UPDATE pending SET revision = revision + 1 WHERE mapping = m AND id = heir;
   IF NOT FOUND THEN PERFORM enqueue(m, heir, now_ms); END IF;
@@ -64,32 +63,38 @@ END $$;
 -- The row's written key is no longer its own, or another; is_removed: and the key's record was removed.
 CREATE OR REPLACE FUNCTION leave_key(m text, i text, next text, is_removed boolean, now_ms bigint) RETURNS void
 LANGUAGE plpgsql AS $$
-DECLARE had text; held boolean;
+DECLARE had text; held boolean; other text;
 BEGIN
   SELECT coalesce(target_key, id), ${holds} INTO had, held FROM written WHERE mapping = m AND id = i;
   IF NOT FOUND OR had = next THEN RETURN; END IF;
   IF is_removed THEN
-    DELETE FROM written WHERE mapping = m AND id IN (SELECT sharing(m, had)) AND departed = 1;
+    FOR other IN SELECT id FROM sharing(m, had) WHERE departed = 1 LOOP
+      DELETE FROM written WHERE mapping = m AND id = other;
+    END LOOP;
   ELSIF held THEN PERFORM pass_on(m, i, had, now_ms);
   END IF;
 END $$;
 
-CREATE OR REPLACE FUNCTION put_written(m text, i text, seen_ bigint, w jsonb, at bigint) RETURNS void LANGUAGE sql AS $$
+CREATE OR REPLACE FUNCTION put_written(m text, i text, seen_ bigint, w jsonb, at bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
   INSERT INTO written (mapping, id, target_key, certainty, hash, checked, version, generation, seen, departed, written_at)
     VALUES (m, i, nullif(w->>'targetKey', i), (w->>'certainty')::int, w->>'hash', (w->>'checked')::bigint,
       (w->>'version')::bigint, (w->>'generation')::bigint, seen_, (w->>'left')::int, at)
     ON CONFLICT (mapping, id) DO UPDATE SET target_key = excluded.target_key, certainty = excluded.certainty,
       hash = excluded.hash, checked = excluded.checked, version = excluded.version, generation = excluded.generation,
       seen = greatest(written.seen, excluded.seen), departed = excluded.departed,
-      written_at = coalesce(excluded.written_at, written.written_at) $$;
+      written_at = coalesce(excluded.written_at, written.written_at);
+END $$;
 
 CREATE OR REPLACE FUNCTION row_of(r written) RETURNS jsonb LANGUAGE sql STABLE AS $$
   SELECT jsonb_build_object('targetKey', coalesce(r.target_key, r.id), 'certainty', r.certainty, 'hash', r.hash,
     'checked', r.checked, 'version', r.version::text, 'generation', r.generation, 'left', r.departed,
     'writtenAt', r.written_at) $$;
 
-CREATE OR REPLACE FUNCTION free(s bigint) RETURNS void LANGUAGE sql AS $$
-  UPDATE pending SET token = NULL, begun = false, ready_at = first_read_at WHERE seq = s $$;
+CREATE OR REPLACE FUNCTION free(s bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE pending SET token = NULL, begun = false, ready_at = first_read_at WHERE seq = s;
+END $$;
 
 CREATE OR REPLACE FUNCTION bury(m text, i text, version_ bigint, generation_ bigint, reason_ text, message_ text, at bigint)
 RETURNS void LANGUAGE plpgsql AS $$
@@ -155,7 +160,7 @@ END $$;
 CREATE OR REPLACE FUNCTION turn_begin(w jsonb, now_ms bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
   m text := w->>'mapping'; i text := w->>'id'; s bigint := (w->>'seq')::bigint; wr jsonb := w->'written';
-  k text := w->'written'->>'targetKey'; mine record; st record; needed text;
+  k text := w->'written'->>'targetKey'; mine record; st record; needed text; other text;
 BEGIN
   SELECT revision, begun INTO mine FROM pending WHERE seq = s AND token = (w->>'token')::bigint;
   IF NOT FOUND THEN RETURN '"Superseded"'; END IF;
@@ -163,14 +168,14 @@ BEGIN
     PERFORM free(s);
     RETURN '"Superseded"';
   END IF;
-  SELECT count(*) AS others, coalesce(bool_or(p.begun), false) AS busy,
+  SELECT count(*) AS others, coalesce(bool_or(
+        (SELECT begun FROM pending p WHERE p.mapping = m AND p.id = r.id)), false) AS busy,
       coalesce(bool_or(certainty <> 3 AND (${holds} OR departed = 2)), false) AS wanted,
       max(r.version) FILTER (WHERE certainty <> 3 AND ${holds}) AS holder
-    INTO st FROM written r LEFT JOIN pending p ON p.mapping = r.mapping AND p.id = r.id
-    WHERE r.mapping = m AND r.id IN (SELECT sharing(m, k)) AND r.id <> i;
+    INTO st FROM sharing(m, k) r WHERE r.id <> i;
   IF st.busy THEN RETURN '"KeyBusy"'; END IF;
   IF (wr->>'certainty')::int = 3 THEN
-    IF st.wanted THEN
+    IF st.wanted OR is_needed_beside(m, i, k) THEN
       PERFORM leave_key(m, i, NULL, false, now_ms);
       DELETE FROM written WHERE mapping = m AND id = i;
       RETURN '"KeyTaken"';
@@ -186,8 +191,9 @@ BEGIN
       RETURN '"KeyTaken"';
     END IF;
     IF st.others > 0 THEN
-      UPDATE written SET departed = 2, hash = NULL
-        WHERE mapping = m AND id IN (SELECT sharing(m, k)) AND id <> i AND departed = 0;
+      FOR other IN SELECT id FROM sharing(m, k) WHERE id <> i AND departed = 0 LOOP
+        UPDATE written SET departed = 2, hash = NULL WHERE mapping = m AND id = other;
+      END LOOP;
     END IF;
   END IF;
   PERFORM put_written(m, i, (w->>'generation')::bigint, wr, NULL);

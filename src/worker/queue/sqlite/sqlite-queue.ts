@@ -56,6 +56,7 @@ export async function openSqliteQueue(options: SqliteQueueOptions, signal: Abort
 }
 
 class SqliteQueue implements Queue {
+  readonly isShared = false;
   readonly records: SqliteRecords;
   readonly #database: DatabaseSync;
   /** For what people see, and for its retention. */

@@ -22,6 +22,7 @@ function mapping(changes: Partial<Pick<MappingState, "block">> & { pause?: typeo
       generation: 1,
       ...(changes.pause === undefined ? {} : { pause: changes.pause }),
     },
+    reading: undefined,
     plan: undefined,
     block: changes.block,
     trust: new HashTrust(),
