@@ -95,8 +95,10 @@ export class Ground {
         engineCallsPerSecond: options.callsPerSecond ?? 1000,
       },
       ingress: { mappings },
-      worker: { terminationGracePeriodSeconds: options.graceSeconds ?? 60 },
+      worker: { terminationGracePeriodSeconds: options.graceSeconds ?? 60, replicas: options.postgres?.replicas ?? 1 },
+      ...(options.postgres === undefined ? {} : { queue: { postgres: { credentialsSecretRef: { name: "queue" } } } }),
     };
+    if (options.postgres !== undefined) this.#secret("postgres", { url: options.postgres.url });
     const workflow = { name: options.workflow ?? "contacts", namespace: "crm", uid: "b9e7" };
     writeFileSync(configuration, JSON.stringify({ workflow, spec }));
     const worker = new WorkerProcess(this.directory, configuration, [...quick, ...(options.flags ?? [])]);
@@ -122,6 +124,8 @@ export interface StartOptions {
   readonly callsPerSecond?: number;
   readonly graceSeconds?: number;
   readonly flags?: readonly string[];
+  /** The queue's database, with as many workers as are started at once; absent: the queue is on the ground. */
+  readonly postgres?: { readonly url: string; readonly replicas: number };
 }
 
 export class WorkerProcess {
@@ -184,6 +188,11 @@ export class WorkerProcess {
 
   lastWords(): LastWords {
     return JSON.parse(readFileSync(this.#lastWordsPath, "utf8")) as LastWords;
+  }
+
+  /** `SIGSTOP`: it stands still; `SIGCONT`: it goes on. */
+  send(signal: "SIGSTOP" | "SIGCONT"): void {
+    this.#child.kill(signal);
   }
 
   stop(): Promise<number | string> {
