@@ -133,6 +133,15 @@ export interface PageResult {
   readonly withheld: number;
 }
 
+/** How far an exported file was read, in its reader's own words. */
+export interface StoredFile {
+  readonly name: string;
+  readonly progress: string;
+}
+
+/** What came of a part of a file: first the mapping that stands for the reading of files, then those of its records. */
+export type FilePages = readonly [PageCommit, ...PageCommit[]];
+
 /** What is known of a record in Campaign that this workflow wrote. */
 export interface WrittenRecord {
   readonly targetKey: string;
@@ -294,6 +303,13 @@ export interface Queue {
   dropMapping(mapping: string): Promise<void>;
 
   commitPage(page: PageCommit): Promise<PageResult>;
+  /** Every file that was ever begun. */
+  files(): Promise<readonly StoredFile[]>;
+  /**
+   * Keeps how far a file was read, with the records that came of it: of several mappings, all or none. To be called by who
+   * reads the first of them; of one mapping, an id comes once.
+   */
+  commitFile(file: StoredFile, pages: FilePages): Promise<void>;
   /** Remembers which keys Campaign has, with the checkpoint after them. */
   commitListing(checkpoint: Checkpoint, targetKeys: readonly string[]): Promise<void>;
   /** Nobody asks for the listing any more. */

@@ -9,6 +9,7 @@ afterAll(() => server.end());
 testOn(() => new PostgresStore(server));
 
 await import("../../unit/worker/queue/queue.test.ts");
+await import("../../unit/worker/queue/files.test.ts");
 await import("../../unit/worker/queue/keys.test.ts");
 await import("../../unit/worker/queue/links.test.ts");
 await import("../../unit/worker/queue/order.test.ts");

@@ -4,6 +4,7 @@ import type { Logger } from "../../../telemetry/log.ts";
 import { StoreOutage } from "../errors.ts";
 import type {
   Checkpoint,
+  FilePages,
   LeasedRecord,
   Leave,
   MappingCounts,
@@ -15,6 +16,7 @@ import type {
   Queue,
   Reading,
   Settlement,
+  StoredFile,
   StoreOwner,
   WrittenRecord,
 } from "../interface.ts";
@@ -156,6 +158,24 @@ class PostgresQueue implements Queue {
     return this.#reading(page.checkpoint.mapping, async (client, now) => {
       await this.#put(client, page.checkpoint);
       return new Intake(client, page, now, (text) => this.fingerprint(text)).commit();
+    });
+  }
+
+  async files(): Promise<readonly StoredFile[]> {
+    const rows = await this.#query<{ name: string; progress: string }>("SELECT * FROM files ORDER BY name");
+    return rows.map(({ name, progress }) => ({ name: unescaped(name), progress: unescaped(progress) }));
+  }
+
+  commitFile({ name, progress }: StoredFile, pages: FilePages): Promise<void> {
+    return this.#reading(pages[0].checkpoint.mapping, async (client, now) => {
+      for (const page of pages) {
+        await this.#put(client, page.checkpoint);
+        await new Intake(client, page, now, (text) => this.fingerprint(text)).commit();
+      }
+      await client.query(
+        "INSERT INTO files VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET progress = excluded.progress",
+        [escaped(name), escaped(progress)],
+      );
     });
   }
 

@@ -119,6 +119,9 @@ export const migrations: readonly string[] = [
     place_id text COLLATE "C" NOT NULL DEFAULT ''
   );
 
+  -- Files that Egress read or is reading.
+  CREATE TABLE files (name text COLLATE "C" PRIMARY KEY, progress text NOT NULL);
+
   -- Kept by the triggers below, and so exact in every transaction.
   CREATE TABLE counters (
     mapping text COLLATE "C" PRIMARY KEY,

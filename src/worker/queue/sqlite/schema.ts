@@ -110,7 +110,7 @@ export const migrations: readonly string[] = [
   CREATE INDEX pending_due ON pending (mapping, ready_at, seq) WHERE held = 0 AND attempts = 0;
   CREATE INDEX pending_again ON pending (mapping, ready_at, seq) WHERE held = 0 AND attempts > 0;
   `,
-  [linkTables(), checkColumns(), redriveColumns(), progressColumns()].join("\n"),
+  [linkTables(), checkColumns(), redriveColumns(), progressColumns(), fileTable()].join("\n"),
 ];
 
 /** Which records point at which, and which wait for them. */
@@ -182,6 +182,14 @@ function progressColumns(): string {
   ALTER TABLE pending ADD COLUMN bulk INTEGER NOT NULL DEFAULT 0;
   DROP INDEX pending_due;
   CREATE INDEX pending_due ON pending (mapping, bulk, ready_at, seq) WHERE held = 0 AND attempts = 0;
+  `;
+}
+
+/** Files that Egress read or is reading. Nothing was ever kept in the table that this one replaces. */
+function fileTable(): string {
+  return `
+  DROP TABLE files;
+  CREATE TABLE files (name TEXT PRIMARY KEY, progress TEXT NOT NULL) WITHOUT ROWID;
   `;
 }
 

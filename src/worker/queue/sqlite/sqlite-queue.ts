@@ -4,6 +4,7 @@ import type { Logger } from "../../../telemetry/log.ts";
 import { storeFullMessage } from "../errors.ts";
 import type {
   Checkpoint,
+  FilePages,
   LeasedRecord,
   Leave,
   MappingCounts,
@@ -15,6 +16,7 @@ import type {
   Queue,
   Reading,
   Settlement,
+  StoredFile,
   StoreOwner,
   WrittenRecord,
 } from "../interface.ts";
@@ -175,6 +177,23 @@ class SqliteQueue implements Queue {
 
   commitPage(page: PageCommit): Promise<PageResult> {
     return this.#transactions.run(() => this.#intake.commit(page, this.#clock.now(), this.#wall()));
+  }
+
+  files(): Promise<readonly StoredFile[]> {
+    return this.#transactions.run(() =>
+      this.#database
+        .prepare("SELECT name, progress FROM files ORDER BY name")
+        .all()
+        .map(({ name, progress }) => ({ name: String(name), progress: String(progress) })),
+    );
+  }
+
+  commitFile({ name, progress }: StoredFile, pages: FilePages): Promise<void> {
+    const put = this.#database.prepare("INSERT OR REPLACE INTO files (name, progress) VALUES (?, ?)");
+    return this.#transactions.run(() => {
+      for (const page of pages) this.#intake.commit(page, this.#clock.now(), this.#wall());
+      put.run(name, progress);
+    });
   }
 
   commitListing(checkpoint: Checkpoint, targetKeys: readonly string[]): Promise<void> {
