@@ -284,7 +284,7 @@ function worst(doubtful: readonly { readonly doubt: Doubt }[]): Doubt {
 }
 
 const remedy =
-  "The mapping goes on by itself when this is put back. If it is meant, change the mapping, or give it a new value of replay, and restart the workflow";
+  "The mapping goes on by itself when this is put back. If it is meant, take what is gone out of the mapping, or accept what changed by a new value of replay, and restart the workflow";
 
 /** What stops a mapping that fitted says how it was; the rest does not fit, whatever was before. undefined: all fits. */
 function misfitsOf(
