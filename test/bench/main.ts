@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { ceiling } from "./ceiling.ts";
 import { endToEnd } from "./end-to-end.ts";
 import { engineAlone } from "./engine.ts";
-import { queueAlone } from "./queue.ts";
+import { queueAlone, queueInPostgres } from "./queue.ts";
 import { manyStorms } from "./storm.ts";
 import type { Bench } from "./table.ts";
 import { printTable } from "./table.ts";
@@ -29,6 +29,7 @@ const { values, positionals } = parseArgs({
 
 const benches: Readonly<Record<string, Bench>> = {
   queue: queueAlone,
+  "queue-postgres": queueInPostgres,
   engine: engineAlone,
   "end-to-end": () => endToEnd(contactsOfAdventureWorks),
   "end-to-end-200000": () => endToEnd(200_000),

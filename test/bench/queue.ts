@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLogger } from "../../src/telemetry/log.ts";
 import type { Incoming, LeasedRecord, Queue } from "../../src/worker/queue/interface.ts";
+import { openPostgresQueue } from "../../src/worker/queue/postgres/postgres-queue.ts";
 import { openSqliteQueue } from "../../src/worker/queue/sqlite/sqlite-queue.ts";
+import { PostgresServer } from "../integration/postgres/server.ts";
 import type { Measurement } from "./table.ts";
 
 const pages = 20;
@@ -15,22 +17,55 @@ const leaseMs = 120_000;
 export async function queueAlone(): Promise<readonly Measurement[]> {
   const directory = mkdtempSync(join(tmpdir(), "bench-queue-"));
   const queue = await openSqliteQueue({ directory, now: Date.now, logger: silentLogger }, new AbortController().signal);
-  const records = pages * recordsPerPage;
   try {
-    let startedAt = performance.now();
-    for (let page = 0; page < pages; page++) await commitPage(queue, page);
-    const commitSeconds = (performance.now() - startedAt) / 1000;
-    startedAt = performance.now();
-    await Promise.all(Array.from({ length: recordsInParallel }, () => drain(queue)));
-    const drainSeconds = (performance.now() - startedAt) / 1000;
-    return [
-      { what: `queue: pages of ${recordsPerPage} committed`, records, seconds: commitSeconds },
-      { what: `queue: leased, begun and settled, ${recordsInParallel} at once`, records, seconds: drainSeconds },
-    ];
+    return await measure([queue], "queue");
   } finally {
     await queue.close();
     rmSync(directory, { recursive: true });
   }
+}
+
+/** The same in PostgreSQL on this machine, by one, two and four workers. */
+export async function queueInPostgres(): Promise<readonly Measurement[]> {
+  const server = await PostgresServer.start();
+  const measurements: Measurement[] = [];
+  try {
+    for (const workers of [1, 2, 4]) {
+      const open = () =>
+        openPostgresQueue(
+          {
+            url: async () => server.url(),
+            secret: "no Secret",
+            workflow: { namespace: "bench", name: `of-${workers}`, uid: "" },
+            logger: silentLogger,
+          },
+          new AbortController().signal,
+        );
+      const queues = await Promise.all(Array.from({ length: workers }, open));
+      measurements.push(...(await measure(queues, `queue in PostgreSQL, workers: ${workers}`)));
+      await Promise.all(queues.map((queue) => queue.close()));
+    }
+    return measurements;
+  } finally {
+    await server.end();
+  }
+}
+
+/** @param queues of one store, each with its own records in hand */
+async function measure(queues: readonly Queue[], what: string): Promise<readonly Measurement[]> {
+  const [reader] = queues;
+  if (reader === undefined) return [];
+  const records = pages * recordsPerPage;
+  let startedAt = performance.now();
+  for (let page = 0; page < pages; page++) await commitPage(reader, page);
+  const commitSeconds = (performance.now() - startedAt) / 1000;
+  startedAt = performance.now();
+  await Promise.all(queues.flatMap((queue) => Array.from({ length: recordsInParallel }, () => drain(queue))));
+  const drainSeconds = (performance.now() - startedAt) / 1000;
+  return [
+    { what: `${what}: pages of ${recordsPerPage} committed`, records, seconds: commitSeconds },
+    { what: `${what}: leased, begun and settled, ${recordsInParallel} at once`, records, seconds: drainSeconds },
+  ];
 }
 
 async function commitPage(queue: Queue, page: number): Promise<void> {

@@ -9,6 +9,7 @@ import { IngressEngine } from "../engine/engine.ts";
 import { FatalError, fatalOf } from "../engine/fatal.ts";
 import { type EngineSettings, engineSettings } from "../engine/settings.ts";
 import { type Connections, connect } from "../http/connect.ts";
+import { StoreOutage } from "../queue/errors.ts";
 import type { Outage, Queue } from "../queue/interface.ts";
 import { readCaBundle } from "./ca-bundle.ts";
 import { encodeLastWords, writeLastWords } from "./last-words.ts";
@@ -85,7 +86,7 @@ class Worker {
         : await startServer(
             address,
             {
-              status: async () => this.#engine?.status(),
+              status: () => this.#status(),
               notReady: () => this.#notReady(),
               metrics: this.#metrics,
               observe: () => this.#observe(),
@@ -191,8 +192,18 @@ class Worker {
     return this.#engine === undefined ? this.#storeWaits : this.#engine.notReady();
   }
 
+  /** Undefined while nobody can count. */
+  async #status(): Promise<WorkerStatus | undefined> {
+    try {
+      return await this.#engine?.status();
+    } catch (error) {
+      if (error instanceof StoreOutage) return undefined;
+      throw error;
+    }
+  }
+
   async #observe(): Promise<void> {
-    const status = await this.#engine?.status();
+    const status = await this.#status();
     const connections = this.#connections;
     if (status === undefined || connections === undefined) return;
     this.#metrics.observe(status, (service) => connections.governorState(service));

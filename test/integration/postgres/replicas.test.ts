@@ -66,6 +66,8 @@ it("a worker is killed and the other goes on, reading too; the database is resta
   await reader.kill();
   await server.halt("SIGQUIT");
   await expect.poll(async () => (await other.get("/readyz")).body, patience).toContain("StoreUnreachable");
+  expect(await other.get("/status")).toMatchObject({ status: 503, body: expect.stringContaining("StoreUnreachable") });
+  expect((await other.get("/livez")).status).toBe(200);
   await server.resume();
   await drained(other);
   await expectOneOfEach();

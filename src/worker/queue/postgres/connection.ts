@@ -1,6 +1,8 @@
 import type { ConnectionOptions } from "node:tls";
 import { Pool, type PoolClient, type PoolConfig, type QueryResultRow } from "pg";
+import type { Logger } from "../../../telemetry/log.ts";
 import { StoreError, StoreOutage, storeUnreachable } from "../errors.ts";
+import type { Outage } from "../interface.ts";
 
 export interface DatabaseOptions {
   /** The address of the database with everything that signs in, as in the Secret. Asked for again when it is refused. */
@@ -10,10 +12,13 @@ export interface DatabaseOptions {
   /** The certificate authorities that vouch for the server; absent: the usual ones. */
   readonly caBundle?: string;
   readonly schema: string;
+  readonly logger: Logger;
 }
 
 /** One for what changes the store, one for pages, the others for questions. */
 const mostConnections = 4;
+/** An outage is over with the first answer, or seems to be after this time without a question. */
+const outageForMs = 40_000;
 const connectTimeoutMs = 10_000;
 /** Everything is done in parts, so that nothing takes so long. */
 const statementTimeoutMs = 60_000;
@@ -31,6 +36,8 @@ const noRoom = "53100";
 /** The way to the database. Its errors say whether waiting helps. */
 export class Database {
   readonly #options: DatabaseOptions;
+  #outage: (Outage & { readonly at: number }) | undefined;
+  #closed = false;
   #current: { readonly url: string; readonly pool: Pool } | undefined;
 
   constructor(options: DatabaseOptions) {
@@ -56,11 +63,18 @@ export class Database {
     });
   }
 
+  /** What failed last, until something is answered again. */
+  get outage(): Outage | undefined {
+    return this.#outage !== undefined && performance.now() - this.#outage.at < outageForMs ? this.#outage : undefined;
+  }
+
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#current?.pool.end();
   }
 
   async #use<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+    if (this.#closed) throw new Error("the queue is closed");
     const { url, pool } = this.#current ?? (await this.#connect());
     let client: PoolClient;
     try {
@@ -74,7 +88,9 @@ export class Database {
     client.on("error", ignore);
     let failure: unknown;
     try {
-      return await work(client);
+      const result = await work(client);
+      this.#outage = undefined;
+      return result;
     } catch (error) {
       failure = error;
       throw this.#told(error);
@@ -127,11 +143,18 @@ export class Database {
     if (isRefused(error)) {
       return new StoreError("StoreRefused", refusedMessage(place, why, this.#options.secret), error);
     }
-    if (code === noRoom) return storeUnreachable(`the PostgreSQL database at ${place} has no room (${why})`, error);
+    if (code === noRoom) return this.#failed(`the PostgreSQL database at ${place} has no room (${why})`, error);
     if (code === undefined ? isOfTheConnection(error) : passing.test(code) || !/^[0-9A-Z]{5}$/.test(code)) {
-      return storeUnreachable(`the PostgreSQL database at ${place} does not answer (${why})`, error);
+      return this.#failed(`the PostgreSQL database at ${place} does not answer (${why})`, error);
     }
     return error;
+  }
+
+  #failed(what: string, cause: unknown): StoreOutage {
+    const outage = storeUnreachable(what, cause);
+    if (this.outage === undefined) this.#options.logger.warn("queue.unreachable", { why: outage.message });
+    this.#outage = { reason: outage.code, message: outage.message, at: performance.now() };
+    return outage;
   }
 }
 

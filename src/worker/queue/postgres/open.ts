@@ -1,7 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { PoolClient } from "pg";
-import type { Logger } from "../../../telemetry/log.ts";
 import { StoreError, StoreOutage } from "../errors.ts";
 import { Database, type DatabaseOptions } from "./connection.ts";
 import { linkFunctions } from "./link-functions.ts";
@@ -28,7 +27,6 @@ export function schemaName({ namespace, name }: { readonly namespace: string; re
  */
 export async function openDatabase(
   options: DatabaseOptions,
-  logger: Logger,
   signal: AbortSignal,
   waits: (outage: StoreOutage) => void,
 ): Promise<{ readonly database: Database; readonly fingerprintKey: Buffer }> {
@@ -37,14 +35,13 @@ export async function openDatabase(
     try {
       signal.throwIfAborted();
       const fingerprintKey = await database.transaction((client) => prepare(client, options.schema));
-      if (waited) logger.info("queue.opened", { schema: options.schema });
+      if (waited) options.logger.info("queue.opened", { schema: options.schema });
       return { database, fingerprintKey };
     } catch (error) {
       if (!(error instanceof StoreOutage) || signal.aborted) {
         await database.close();
         throw error;
       }
-      if (!waited) logger.warn("queue.unreachable", { why: error.message });
       waits(error);
     }
     await delay(tryAgainMs, undefined, { signal }).catch(() => undefined); // The next turn says why.
