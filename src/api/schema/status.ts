@@ -59,6 +59,12 @@ const reading = object(
     estimatedTotal: optional(
       count("Records that the table has, by a count that may be a day old; absent when it is not known."),
     ),
+    waitsFor: optional(
+      list(name("A table."), {
+        description: "The tables whose records are written first, because this one's records need them.",
+        maxItems: 128,
+      }),
+    ),
   },
   { description: "How far the reading of the whole table is; only while it is read." },
 );

@@ -13,6 +13,7 @@ const time = Type.String({
   pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[+-]\\d{2}:\\d{2})$",
 });
 const text = Type.String();
+const tables = Type.Array(Type.String({ minLength: 1, maxLength: 253 }), { maxItems: 128 });
 
 const mapping = Type.Object({
   name: Type.String({ minLength: 1, maxLength: 253 }),
@@ -21,7 +22,9 @@ const mapping = Type.Object({
   parked: Type.Optional(count),
   read: Type.Optional(count),
   written: Type.Optional(count),
-  reading: Type.Optional(Type.Object({ read: count, estimatedTotal: Type.Optional(count) })),
+  reading: Type.Optional(
+    Type.Object({ read: count, estimatedTotal: Type.Optional(count), waitsFor: Type.Optional(tables) }),
+  ),
   recordsPerSecond: Type.Optional(count),
   secondsToDrain: Type.Optional(count),
   deadLettered: Type.Optional(count),

@@ -97,7 +97,7 @@ export class IngressEngine {
       const { clock, settings } = this.#context;
       const parts = [
         this.#writer.run(end, giveUp),
-        ...this.#states.map((state) => new Reader(this.#context, state).run(end)),
+        ...this.#states.map((state) => new Reader(this.#context, state, this.#states).run(end)),
         repeat(clock, settings.readyWindowMs / 3, end, () => this.#probeCampaign(end)),
         repeat(clock, forgetRefusalsEveryMs, end, () => this.#forgetRefusals()),
         repeat(clock, tellProgressEveryMs, end, () => this.#tellProgress()),
@@ -117,7 +117,8 @@ export class IngressEngine {
 
   async status(): Promise<WorkerStatus> {
     const counts = await this.#context.queue.counts();
-    return workerStatus(this.#states, counts, this.notReady(), this.#context.clock.now());
+    const { clock, settings } = this.#context;
+    return workerStatus(this.#states, counts, { notReady: this.notReady(), now: clock.now(), settings });
   }
 
   /** Why the worker is not ready; undefined when it is. */

@@ -9,6 +9,7 @@ import { fatalOf } from "./fatal.ts";
 import { Follower } from "./follower.ts";
 import { backoffMs } from "./health.ts";
 import { PublishGuard } from "./publish-guard.ts";
+import { ReadingRoom } from "./reading-room.ts";
 import { inferredLimit } from "./settings.ts";
 import { sweepAll } from "./sweep.ts";
 import { TableSize } from "./table-size.ts";
@@ -31,15 +32,17 @@ export class Reader {
   readonly #guard: PublishGuard;
   readonly #follower: Follower;
   readonly #size = new TableSize();
+  readonly #room: ReadingRoom;
   #nextPollAt = 0;
-  #isFull = false;
   #isListingForgotten = false;
   #failures = 0;
 
-  constructor(context: EngineContext, state: MappingState) {
+  /** @param states of all mappings */
+  constructor(context: EngineContext, state: MappingState, states: readonly MappingState[]) {
     this.#context = context;
     this.#state = state;
     this.#guard = new PublishGuard(context, state);
+    this.#room = new ReadingRoom(context, state, states);
     this.#follower = new Follower(context, state);
   }
 
@@ -87,7 +90,8 @@ export class Reader {
     else if (delta !== undefined && (delta.nextLink !== undefined || clock.now() >= this.#nextPollAt)) {
       await this.#readChanges(plan, delta, signal);
     } else if (snapshot?.sweeping) await this.#sweep();
-    else if (snapshot !== undefined) return (await this.#hasRoom()) ? this.#readTable(plan, signal) : waitForRoomMs;
+    else if (snapshot !== undefined)
+      return (await this.#room.forTable()) ? this.#readTable(plan, signal) : waitForRoomMs;
     else if (delta === undefined) await this.#save(transitions.readAgain(state.checkpoint));
     else return Math.max(0, this.#nextPollAt - clock.now());
     this.#failures = 0;
@@ -171,7 +175,7 @@ export class Reader {
     });
     if (page === undefined) return;
     // A reader that waits outlives its link: above the mark, keys only.
-    const incoming = this.#incoming(plan, page, !(await this.#hasRoom()));
+    const incoming = this.#incoming(plan, page, !(await this.#room.forContent()));
     if (!(await this.#guard.counts(plan, page, incoming, signal))) return;
     const next = transitions.afterDeltaPage(this.#state.checkpoint, page, now());
     if (page.nextLink === undefined) this.#nextPollAt = clock.now() + settings.pollIntervalMs;
@@ -288,18 +292,6 @@ export class Reader {
   async #save(checkpoint: Checkpoint): Promise<void> {
     await this.#context.queue.saveCheckpoint(checkpoint);
     this.#state.checkpoint = checkpoint;
-  }
-
-  /**
-   * Above the high-water mark there is none, until the low-water mark is reached. What waits for another record does not
-   * count, for that may be the next to be read.
-   */
-  async #hasRoom(): Promise<boolean> {
-    const { highWaterRecords, lowWaterRecords } = this.#context.settings;
-    const counts = (await this.#context.queue.counts()).get(this.#state.mapping.table);
-    const pending = (counts?.pending ?? 0) - (counts?.parked ?? 0);
-    this.#isFull = this.#isFull ? pending > lowWaterRecords : pending >= highWaterRecords;
-    return !this.#isFull;
   }
 
   async #pendingRecords(): Promise<number> {

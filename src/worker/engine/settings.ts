@@ -8,6 +8,8 @@ export interface EngineSettings {
   readonly highWaterRecords: number;
   /** ... and below which it goes on. */
   readonly lowWaterRecords: number;
+  /** Waiting records of one mapping above which its table is not read further before the records that these need. */
+  readonly mostParkedRecords: number;
   /** Records in the writer's hands at once. */
   readonly parallelism: number;
   /** A call's timeout and one minute: when a call that was not answered can no longer land. */
@@ -51,6 +53,8 @@ export function engineSettings(input: SettingsInput): EngineSettings {
     pageSize: 5000,
     highWaterRecords: 100_000,
     lowWaterRecords: 50_000,
+    // With another page, as many as the store keeps with their contents when all of them are parked.
+    mostParkedRecords: 45_000,
     // Enough for answers of a second and a half; not so many that a call waits long for its leave.
     parallelism: Math.min(64, Math.max(4, Math.ceil(engineCallsPerSecond * 1.5))),
     leaseMs: (callTimeoutSeconds + 60) * 1000,

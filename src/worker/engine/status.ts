@@ -4,6 +4,8 @@ import type { SchemaDrift, WorkerStatus } from "../../api/worker-contract.ts";
 import type { Checkpoint, MappingCounts } from "../queue/interface.ts";
 import { type MappingState, pauseOf } from "./context.ts";
 import type { Health } from "./health.ts";
+import { readingWaitsFor } from "./reading-room.ts";
+import type { EngineSettings } from "./settings.ts";
 
 type NotReady = NonNullable<WorkerStatus["notReady"]>;
 
@@ -22,19 +24,27 @@ const driftReasons: ReadonlySet<string> = new Set([
   "KeyNotSearchable",
 ]);
 
-/** @param now on the engine's clock */
+/** What status tells beside the states and the counts. */
+interface StatusGround {
+  readonly notReady: NotReady | undefined;
+  /** On the engine's clock. */
+  readonly now: number;
+  readonly settings: Pick<EngineSettings, "mostParkedRecords">;
+}
+
 export function workerStatus(
   states: readonly MappingState[],
   counts: ReadonlyMap<string, MappingCounts>,
-  notReady: NotReady | undefined,
-  now: number,
+  { notReady, now, settings }: StatusGround,
 ): WorkerStatus {
   const backlog = [...counts.values()].reduce((sum, { pending }) => sum + pending, 0);
   const newest = Math.max(...[...counts.values()].map(({ lastWrittenAt }) => lastWrittenAt ?? 0), 0);
   return {
     backlog,
     ...(newest === 0 ? {} : { lastSyncTime: new Date(newest).toISOString() }),
-    mappings: states.map((state) => mappingStatus(state, counts.get(state.mapping.table), now)),
+    mappings: states.map((state) =>
+      mappingStatus(state, counts.get(state.mapping.table), readingWaitsFor(state, states, counts, settings), now),
+    ),
     schemaDrift: states.flatMap(driftOf),
     ...(notReady === undefined ? {} : { notReady }),
   };
@@ -77,7 +87,12 @@ export function isMoving({ phase, backlog = 0, parked = 0, reading }: MappingSta
   return phase !== "Paused" && (backlog > parked || reading !== undefined);
 }
 
-function mappingStatus(state: MappingState, counts: MappingCounts | undefined, now: number): MappingStatus {
+function mappingStatus(
+  state: MappingState,
+  counts: MappingCounts | undefined,
+  waitsFor: readonly string[],
+  now: number,
+): MappingStatus {
   const { mapping, checkpoint, speed } = state;
   const { pending = 0, parked = 0 } = counts ?? {};
   const seconds = secondsToDrain(state, pending, parked, speed.done.perSecond(now));
@@ -88,7 +103,7 @@ function mappingStatus(state: MappingState, counts: MappingCounts | undefined, n
     ...(parked === 0 ? {} : { parked }),
     read: counts?.totalRead ?? 0,
     written: counts?.totalWritten ?? 0,
-    ...readingOf(checkpoint),
+    ...readingOf(checkpoint, waitsFor),
     recordsPerSecond: Math.round(speed.written.perSecond(now)),
     ...(seconds === undefined ? {} : { secondsToDrain: seconds }),
     deadLettered: counts?.dead ?? 0,
@@ -97,11 +112,17 @@ function mappingStatus(state: MappingState, counts: MappingCounts | undefined, n
 }
 
 /** An estimate that the reading has passed tells nothing any more. */
-function readingOf({ snapshot }: Checkpoint): Pick<MappingStatus, "reading"> {
+function readingOf({ snapshot }: Checkpoint, waitsFor: readonly string[] = []): Pick<MappingStatus, "reading"> {
   if (snapshot === undefined || (snapshot.progress === undefined && snapshot.nextLink !== undefined)) return {};
   const { readRecords = 0, estimatedRecords } = snapshot.progress ?? {};
   const isTold = estimatedRecords !== undefined && estimatedRecords >= readRecords;
-  return { reading: { read: readRecords, ...(isTold ? { estimatedTotal: estimatedRecords } : {}) } };
+  return {
+    reading: {
+      read: readRecords,
+      ...(isTold ? { estimatedTotal: estimatedRecords } : {}),
+      ...(waitsFor.length === 0 ? {} : { waitsFor: [...waitsFor] }),
+    },
+  };
 }
 
 /** Until everything is read and written; undefined when nobody can tell. */

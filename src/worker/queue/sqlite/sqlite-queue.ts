@@ -77,6 +77,7 @@ class SqliteQueue implements Queue {
   readonly #logger: Logger;
   #fullAt = Number.NEGATIVE_INFINITY;
   readonly #counts;
+  readonly #held;
 
   constructor(database: DatabaseSync, wall: () => number, logger: Logger) {
     this.#database = database;
@@ -94,6 +95,7 @@ class SqliteQueue implements Queue {
     this.#unseen = new Unseen(database, this.#keys, this.#links);
     this.records = new SqliteRecords(database, this.#transactions, this.#clock);
     this.#counts = database.prepare("SELECT * FROM counters");
+    this.#held = database.prepare("SELECT mapping, count(*) AS n FROM pending WHERE held <> 0 GROUP BY mapping");
     this.#truncation = setInterval(() => this.#truncateLog(), truncateLogEveryMs);
     this.#truncation.unref();
   }
@@ -261,23 +263,24 @@ class SqliteQueue implements Queue {
   }
 
   counts(): Promise<ReadonlyMap<string, MappingCounts>> {
-    return this.#transactions.run(
-      () =>
-        new Map(
-          this.#counts.all().map((row) => [
-            String(row["mapping"]),
-            {
-              pending: Number(row["pending"]),
-              parked: Number(row["parked"]),
-              dead: Number(row["dead"]),
-              written: Number(row["written"]),
-              totalRead: Number(row["read"]),
-              totalWritten: Number(row["sent"]),
-              ...(row["last_written_at"] === null ? {} : { lastWrittenAt: Number(row["last_written_at"]) }),
-            },
-          ]),
-        ),
-    );
+    return this.#transactions.run(() => {
+      const held = new Map(this.#held.all().map(({ mapping, n }) => [mapping, { held: Number(n) }]));
+      return new Map(
+        this.#counts.all().map((row) => [
+          String(row["mapping"]),
+          {
+            pending: Number(row["pending"]),
+            parked: Number(row["parked"]),
+            ...held.get(row["mapping"] ?? null),
+            dead: Number(row["dead"]),
+            written: Number(row["written"]),
+            totalRead: Number(row["read"]),
+            totalWritten: Number(row["sent"]),
+            ...(row["last_written_at"] === null ? {} : { lastWrittenAt: Number(row["last_written_at"]) }),
+          },
+        ]),
+      );
+    });
   }
 
   async forgetRefusals(olderThanMs: number): Promise<number> {

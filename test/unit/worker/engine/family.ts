@@ -45,6 +45,7 @@ const settings = {
   leaseMs,
   highWaterRecords: 6,
   lowWaterRecords: 3,
+  mostParkedRecords: 4,
   waveRefusals: 10_000,
 };
 

@@ -63,15 +63,19 @@ const lot: fc.Arbitrary<Lot> = fc.record({
     { weight: 1, arbitrary: fc.integer({ min: 3000, max: 12_000 }) },
   ),
 });
-/** An account may have a parent account; a contact its account; an order its contact. */
+/** An account may have a parent account, or an order for one; a contact its account; an order its contact. */
 const relations: fc.Arbitrary<readonly Relation[]> = fc
-  .record({ account: fc.constantFrom("none", "optional", "mandatory"), contact: fc.boolean(), order: fc.boolean() })
+  .record({
+    account: fc.constantFrom("none", "optional", "mandatory", "ring"),
+    contact: fc.boolean(),
+    order: fc.boolean(),
+  })
   .chain(({ account, contact, order }) =>
     fc.shuffledSubarray<Relation>(
       [
         account === "none"
           ? { table: "account" }
-          : { table: "account", parent: "account", mandatory: account === "mandatory" },
+          : { table: "account", parent: account === "ring" ? "order" : "account", mandatory: account !== "optional" },
         { table: "contact", parent: "account", mandatory: contact },
         { table: "order", parent: "contact", mandatory: order },
       ],

@@ -65,7 +65,8 @@ describe("when everything is written", () => {
     const state = mapping();
     state.speed.done.add(donePerSecond * 10, 0);
     const counts = { pending, parked, dead: 0, written: 0, totalRead: 0, totalWritten: 0 };
-    const [status] = workerStatus([state], new Map([["contact", counts]]), undefined, 10_000).mappings;
+    const ground = { notReady: undefined, now: 10_000, settings: { mostParkedRecords: 45_000 } };
+    const [status] = workerStatus([state], new Map([["contact", counts]]), ground).mappings;
     return status;
   };
 
