@@ -61,6 +61,7 @@ export class PostgresServer {
   /** Runs a statement on a connection of its own. */
   async admin(sql: string, database = "postgres"): Promise<Record<string, unknown>[]> {
     const client = new Client({ connectionString: this.url(database) });
+    client.on("error", () => {}); // The server may be halted meanwhile; the statement says so.
     await client.connect();
     try {
       return (await client.query(sql)).rows;

@@ -61,8 +61,8 @@ async function work(queue: Queue, target: Target, chance: () => number, stop: Ab
     await new Promise(setImmediate);
     const dice = chance();
     if (dice < 0.1) return queue.settle(record, { kind: "Unknown" });
+    target.letGo(record); // Its call was answered, whatever becomes of the settlement.
     await queue.settle(record, { kind: "Written", written, sent: true });
-    target.letGo(record);
   };
   while (!stop.aborted) {
     try {
