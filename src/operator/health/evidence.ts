@@ -23,6 +23,9 @@ export interface Health {
 /** A run that has not started any container for so long is not merely slow. */
 export const startLimitMs = 5 * 60_000;
 
+/** A final word is over when a worker was ready so long after it: more than clocks differ and news are late. */
+const mendedAfterMs = 60_000;
+
 type Rule = (health: Health) => Evidence | undefined;
 
 /**
@@ -42,7 +45,7 @@ export function evidenceOf(health: Health): Evidence | undefined {
 }
 
 const rules: readonly Rule[] = [
-  ({ pods }) => firstOf(pods, finalWord),
+  ({ pods, goodUntilMs }) => firstOf(pods, (pod) => finalWord(pod, goodUntilMs)),
   ({ pods }) => firstOf(pods, outOfMemory),
   ({ pods }) => firstOf(pods, crashLoop),
   ({ pods }) => firstOf(pods, (pod) => waits(pod, "ImagePullBackOff", "check worker.image and its pull secret")),
@@ -54,9 +57,12 @@ const rules: readonly Rule[] = [
   nothingStarted,
 ];
 
-function finalWord(pod: PodSeen): Evidence | undefined {
-  const ended = pod.worker?.ended;
+function finalWord({ worker }: PodSeen, goodUntilMs: number): Evidence | undefined {
+  const ended = worker?.ended;
   if (ended?.exitCode !== exitCodes.cannotRecover) return undefined;
+  // A worker was ready since: what ails this one now is something else.
+  const isMended = goodUntilMs - (ended.finishedAtMs ?? goodUntilMs) > mendedAfterMs;
+  if (worker?.running && isMended) return undefined;
   const words = parseLastWords(ended.message);
   if (words === undefined) {
     return { reason: "CannotRecover", message: `The worker gave up (exit code 78) and said: ${said(ended)}` };

@@ -136,6 +136,38 @@ const rows: [sentence: string, health: Partial<RunHealth>, expected: string][] =
     "FAILED CredentialsMissing",
   ],
   [
+    "a final word from before the worker was ready again says nothing of why it is not ready now",
+    {
+      ...wasRunning,
+      lastReadyAtMs: now - 1 * minutes,
+      pods: [
+        pod({
+          worker: container({
+            restarts: 1,
+            ended: ended(78, { message: words("CredentialsMissing"), ago: 3 * minutes }),
+          }),
+        }),
+      ],
+    },
+    "STARTING Recovering",
+  ],
+  [
+    "a final word after the last ready worker counts, however long ago",
+    {
+      ...wasRunning,
+      lastReadyAtMs: now - 4 * minutes,
+      pods: [
+        pod({
+          worker: container({
+            restarts: 1,
+            ended: ended(78, { message: words("CredentialsMissing"), ago: 3 * minutes }),
+          }),
+        }),
+      ],
+    },
+    "FAILED CredentialsMissing",
+  ],
+  [
     "exit code 78 without words is CannotRecover",
     { pods: [pod({ worker: container({ running: false, ended: ended(78, { message: "Segmentation fault" }) }) })] },
     "FAILED CannotRecover",
