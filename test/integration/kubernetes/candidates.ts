@@ -48,6 +48,15 @@ export class Candidate {
     this.leads = false;
   }
 
+  /** It stands still until it is thawed, for however long the others need to notice. */
+  freeze(): void {
+    this.#process.kill("SIGSTOP");
+  }
+
+  thaw(): void {
+    this.#process.kill("SIGCONT");
+  }
+
   #take(message: CandidateReport): void {
     if (message.type === "woke") {
       this.woke.push(message);
