@@ -20,6 +20,7 @@ interface Flags {
   readonly readySeconds?: number;
   readonly checkSeconds?: number;
   readonly pageSize?: number;
+  readonly stillSeconds?: number;
   readonly logLevel: LogLevel;
 }
 
@@ -64,6 +65,11 @@ export function workerCommand(stop: AbortSignal): Command {
       ).argParser(positive),
     )
     .addOption(flag("--page-size <rows>", "rows a page (default: 5000)").argParser(positive))
+    .addOption(
+      flag("--still-seconds <n>", "how long an exported file must stand still to be read (default: 60)").argParser(
+        positive,
+      ),
+    )
     .addOption(logLevelFlag())
     .action(async (flags: Flags) => {
       process.exitCode = await runWorker(optionsOf(flags), createLogger("worker", flags.logLevel), stop);
@@ -82,6 +88,7 @@ function optionsOf(flags: Flags): WorkerOptions {
     caBundlePath: flags.caBundle,
     address: listenAddress(flags.address),
     callTimeoutSeconds: flags.callTimeoutSeconds,
+    stillSeconds: flags.stillSeconds,
     settings: {
       ...(leaseSeconds === undefined ? {} : { leaseMs: leaseSeconds * 1000 }),
       ...(pollSeconds === undefined ? {} : { pollIntervalMs: pollSeconds * 1000 }),

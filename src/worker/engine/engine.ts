@@ -21,6 +21,7 @@ import { Reader } from "./reader.ts";
 import type { EngineSettings } from "./settings.ts";
 import { isMoving, notReadyReason, workerStatus } from "./status.ts";
 import * as transitions from "./transitions.ts";
+import { claimStore, forgetOldRefusals, repeat } from "./upkeep.ts";
 import { WaveGuard } from "./wave-guard.ts";
 import { Writer } from "./writer.ts";
 
@@ -38,7 +39,6 @@ export interface EngineOptions {
 }
 
 const forgetRefusalsEveryMs = 3_600_000;
-const dayMs = 86_400_000;
 const tellProgressEveryMs = 60_000;
 
 /** One workflow's records on their way: Dataverse, queue, Campaign. */
@@ -90,7 +90,7 @@ export class IngressEngine {
   async run(stop: AbortSignal, giveUp: AbortSignal): Promise<void> {
     const end = AbortSignal.any([stop, this.#ends.signal]);
     try {
-      await this.#claim(end);
+      await claimStore({ ...this.#context, configuration: this.#options.configuration }, this.#health, end);
       if (end.aborted) return;
       if (!(await this.#prepared(end))) return;
       this.#isStarted = true;
@@ -99,7 +99,9 @@ export class IngressEngine {
         this.#writer.run(end, giveUp),
         ...this.#states.map((state) => new Reader(this.#context, state, this.#states).run(end)),
         repeat(clock, settings.readyWindowMs / 3, end, () => this.#probeCampaign(end)),
-        repeat(clock, forgetRefusalsEveryMs, end, () => this.#forgetRefusals()),
+        repeat(clock, forgetRefusalsEveryMs, end, () =>
+          forgetOldRefusals({ ...this.#context, configuration: this.#options.configuration }),
+        ),
         repeat(clock, tellProgressEveryMs, end, () => this.#tellProgress()),
       ];
       // The first that fails ends the others, which finish what they have in hand.
@@ -128,26 +130,6 @@ export class IngressEngine {
     const silent = notReadyReason(this.#states, this.#health, settings.readyWindowMs);
     if (silent !== undefined || this.#isStarted) return silent;
     return { reason: "Starting", message: "the queue is being prepared" };
-  }
-
-  /** Whose store it is can only be told once Dataverse has said who we are. */
-  async #claim(end: AbortSignal): Promise<void> {
-    const { clock, dataverse, logger, queue, random } = this.#context;
-    const { workflow, spec } = this.#options.configuration;
-    while (!end.aborted) {
-      try {
-        const { organizationId } = await dataverse.whoAmI(end);
-        await queue.claim({ organizationId, campaignUrl: normalUrl(spec.campaign.url), workflow });
-        return;
-      } catch (error) {
-        if (end.aborted) return;
-        const fatal = fatalOf(error);
-        if (fatal !== undefined) throw fatal;
-        const waitMs = Math.max(500, this.#health.pauseMs("Dataverse", random()));
-        logger.warn("start.waits", { tryAgainMs: Math.round(waitMs), error });
-        await sleep(clock, waitMs, end);
-      }
-    }
   }
 
   /** Waits for room, if there is none. @returns false when the end came first */
@@ -191,16 +173,6 @@ export class IngressEngine {
     });
   }
 
-  async #forgetRefusals(): Promise<void> {
-    const { queue, logger } = this.#context;
-    const days = this.#options.configuration.spec.queue.deadLetterRetentionDays;
-    const records = await queue.forgetRefusals(days * dayMs).catch((error: unknown) => {
-      if (error instanceof StoreOutage) return 0; // The next time, then.
-      throw error;
-    });
-    if (records > 0) logger.info("refusals.forgotten", { records, olderThanDays: days });
-  }
-
   /** While a mapping reads its table or has something to write, and never when it is idle. */
   async #tellProgress(): Promise<void> {
     const status = await this.status().catch((error: unknown) => {
@@ -219,16 +191,4 @@ export class IngressEngine {
     const message = this.#states.map(({ mapping, block }) => `${mapping.table}: ${block?.message}`).join("; ");
     this.#ends.abort(new FatalError(first?.block?.reason ?? "NoMapping", `no mapping can run: ${message}`));
   }
-}
-
-async function repeat(clock: Clock, everyMs: number, end: AbortSignal, work: () => Promise<void>): Promise<void> {
-  while (!end.aborted) {
-    await work();
-    await sleep(clock, everyMs, end);
-  }
-}
-
-/** The same instance, however its address is written. */
-function normalUrl(url: string): string {
-  return new URL(url).href.replace(/\/+$/, "");
 }

@@ -33,13 +33,16 @@ const failuresOfAnOutage = 3;
 /** When each system last answered, and how long to leave it alone. An answer that refuses is an answer. */
 export class Health {
   readonly #clock: Clock;
+  readonly #asked: readonly ServiceName[];
   readonly #services: Record<ServiceName, ServiceHealth> = {
     Dataverse: unknownHealth(),
     Campaign: unknownHealth(),
   };
 
-  constructor(clock: Clock) {
+  /** @param asked those that are to answer */
+  constructor(clock: Clock, asked: readonly ServiceName[] = ["Dataverse", "Campaign"]) {
     this.#clock = clock;
+    this.#asked = asked;
   }
 
   async observe<T>(service: ServiceName, call: () => Promise<T>): Promise<T> {
@@ -67,7 +70,7 @@ export class Health {
   /** Of the systems that did not answer within `windowMs`: which, and what came instead. */
   silent(windowMs: number): readonly { readonly service: ServiceName; readonly lastFailure: string | undefined }[] {
     const since = this.#clock.now() - windowMs;
-    return (["Dataverse", "Campaign"] as const).flatMap((service) => {
+    return this.#asked.flatMap((service) => {
       const { answeredAt, lastFailure } = this.#services[service];
       return answeredAt === undefined || answeredAt < since ? [{ service, lastFailure }] : [];
     });

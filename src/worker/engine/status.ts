@@ -10,7 +10,7 @@ import type { EngineSettings } from "./settings.ts";
 type NotReady = NonNullable<WorkerStatus["notReady"]>;
 
 /** Reasons that mean that a system no longer is what a mapping expects. */
-const driftReasons: ReadonlySet<string> = new Set([
+export const driftReasons: ReadonlySet<string> = new Set([
   "TableMissing",
   "ColumnMissing",
   "ColumnChanged",
@@ -68,7 +68,7 @@ function nothingRuns(states: readonly MappingState[]): NotReady | undefined {
   return { reason: first.reason, message: `no mapping can run: ${first.message}` };
 }
 
-function noAnswer(health: Health, readyWindowMs: number): NotReady | undefined {
+export function noAnswer(health: Health, readyWindowMs: number): NotReady | undefined {
   const silent = health.silent(readyWindowMs);
   if (silent.length === 0) return undefined;
   const seconds = Math.round(readyWindowMs / 1000);

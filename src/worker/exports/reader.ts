@@ -26,6 +26,8 @@ export interface ExportsReaderOptions {
   readonly format: TextFormat;
   readonly store: ExportsStore;
   readonly headerOf: (columns: readonly string[]) => Header;
+  /** How long a file is to look alike before it is read. */
+  readonly stillSeconds?: number;
   /** Milliseconds that only grow. */
   readonly nowMs: () => number;
   readonly logger: Logger;
@@ -67,10 +69,10 @@ export class ExportsReader {
    * @throws what the SFTP client and the store throw; the next round goes on from what was kept
    */
   async round(signal: AbortSignal): Promise<Readonly<Record<string, Ending>>> {
-    const { sftp, folder, store, nowMs, logger } = this.#options;
+    const { sftp, folder, store, nowMs, stillSeconds, logger } = this.#options;
     this.#seen = observe(this.#seen, await sftp.list(folder, signal), nowMs());
     const endings: Record<string, Ending> = {};
-    for (const task of tasks(this.#seen, await store.progress(), nowMs())) {
+    for (const task of tasks(this.#seen, await store.progress(), nowMs(), stillSeconds)) {
       if (this.#isUnread(task.file)) continue;
       const ending = await this.#do(task, signal).catch((error: unknown): Ending => {
         const ofThisFile = error instanceof Changed ? "Changed" : endingOf(error);

@@ -4,7 +4,6 @@ import type { Logger } from "../../telemetry/log.ts";
 import { CampaignClient } from "../campaign/client.ts";
 import type { Campaign } from "../campaign/interface.ts";
 import { DataverseClient } from "../dataverse/client.ts";
-import type { Dataverse } from "../dataverse/interface.ts";
 import { Governor, type GovernorState } from "../governor/governor.ts";
 import { campaignLimits, dataverseLimits } from "../governor/limits.ts";
 import { AccessTokens } from "./access-tokens.ts";
@@ -45,7 +44,7 @@ export interface ConnectOptions {
 }
 
 export interface Connections {
-  readonly dataverse: Dataverse;
+  readonly dataverse: DataverseClient;
   readonly campaign: Campaign;
   /** For metrics and status. */
   governorState(service: ServiceName): GovernorState;

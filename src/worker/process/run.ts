@@ -1,17 +1,15 @@
 import { readFileSync } from "node:fs";
 import { ConfigurationError, parseConfiguration, type WorkflowConfiguration } from "../../api/configuration.ts";
-import type { IngressMapping } from "../../api/integration-workflow.ts";
 import { exitCodes, type WorkerStatus } from "../../api/worker-contract.ts";
 import type { ListenAddress } from "../../telemetry/address.ts";
-import { systemClock } from "../../telemetry/clock.ts";
 import type { Logger } from "../../telemetry/log.ts";
-import { IngressEngine } from "../engine/engine.ts";
-import { FatalError, fatalOf } from "../engine/fatal.ts";
-import { type EngineSettings, engineSettings } from "../engine/settings.ts";
+import { fatalOf } from "../engine/fatal.ts";
+import type { EngineSettings } from "../engine/settings.ts";
 import { type Connections, connect } from "../http/connect.ts";
 import { StoreOutage } from "../queue/errors.ts";
 import type { Outage, Queue } from "../queue/interface.ts";
 import { readCaBundle } from "./ca-bundle.ts";
+import { type Engine, flowOf, type Parts } from "./flows.ts";
 import { encodeLastWords, writeLastWords } from "./last-words.ts";
 import { WorkerMetrics } from "./metrics.ts";
 import { openQueue } from "./open-queue.ts";
@@ -29,6 +27,8 @@ export interface WorkerOptions {
   readonly callTimeoutSeconds: number;
   /** Departures from the engine's own figures. */
   readonly settings: Partial<EngineSettings>;
+  /** How long an exported file is to look alike before it is read; undefined: as documented. */
+  readonly stillSeconds?: number | undefined;
 }
 
 /** What remains of the grace period for saving and last words. */
@@ -67,7 +67,7 @@ class Worker {
   readonly #metrics = new WorkerMetrics();
   #queue: Queue | undefined;
   #connections: Connections | undefined;
-  #engine: IngressEngine | undefined;
+  #engine: Engine | undefined;
   #lastStatus: WorkerStatus | undefined;
   #storeWaits: Outage = { reason: "Starting", message: "the queue's store is not open yet" };
 
@@ -78,7 +78,7 @@ class Worker {
 
   async run(stop: AbortSignal): Promise<void> {
     const configuration = readConfiguration(this.#options.configurationPath);
-    const mappings = supportedMappings(configuration);
+    const flow = flowOf(configuration);
     const { address } = this.#options;
     const server =
       address === undefined
@@ -96,7 +96,7 @@ class Worker {
           );
     this.#logger.info("worker.started", { workflow: configuration.workflow, url: server?.url });
     try {
-      await this.#move(configuration, mappings, stop);
+      await this.#move(configuration, flow, stop);
     } finally {
       this.#lastStatus = await this.#engine?.status().catch(() => undefined);
       await server?.close(); // It asks the queue.
@@ -115,38 +115,22 @@ class Worker {
     logger.info("worker.ended", { reason, backlog: this.#lastStatus?.backlog });
   }
 
-  async #move(
-    configuration: WorkflowConfiguration,
-    mappings: readonly IngressMapping[],
-    stop: AbortSignal,
-  ): Promise<void> {
-    const { callTimeoutSeconds, settings } = this.#options;
+  async #move(configuration: WorkflowConfiguration, flow: (parts: Parts) => Engine, stop: AbortSignal): Promise<void> {
+    const { callTimeoutSeconds, credentialsDirectory, settings, stillSeconds } = this.#options;
     const { spec } = configuration;
-    const share = shareOfOne(configuration);
     const logger = this.#logger;
     const waits = (outage: Outage) => {
       this.#storeWaits = outage;
     };
     this.#queue = await openQueue(this.#options, configuration, this.#caBundle(configuration), { logger, stop, waits });
     this.#connections = this.#connect(configuration, stop);
-    const { dataverse, campaign } = this.#connections;
-    this.#engine = new IngressEngine({
-      configuration,
-      mappings,
+    this.#engine = flow({
       queue: this.#queue,
-      dataverse,
-      campaign,
-      settings: {
-        ...engineSettings({
-          ...share,
-          mappings: mappings.length,
-          callTimeoutSeconds,
-        }),
-        ...settings,
-      },
-      clock: systemClock,
-      now: Date.now,
-      random: Math.random,
+      connections: this.#connections,
+      credentialsDirectory,
+      share: { ...shareOfOne(configuration), callTimeoutSeconds },
+      settings,
+      stillSeconds,
       logger,
     });
     const giveUp = new AbortController();
@@ -227,15 +211,4 @@ function shareOfOne({ spec }: WorkflowConfiguration): { sharePercent: number; en
     sharePercent: spec.dynamics.share / replicas,
     engineCallsPerSecond: spec.campaign.engineCallsPerSecond / replicas,
   };
-}
-
-/** @throws FatalError `NotSupportedYet` for what this version cannot run */
-function supportedMappings({ spec }: WorkflowConfiguration): readonly IngressMapping[] {
-  const notYet = (what: string) =>
-    new FatalError(
-      "NotSupportedYet",
-      `this version of the worker cannot run ${what} yet: remove it, or use a newer one`,
-    );
-  if (spec.type !== "Ingress" || spec.ingress === undefined) throw notYet(`a workflow of type ${spec.type}`);
-  return spec.ingress.mappings;
 }

@@ -178,11 +178,11 @@ const ends: readonly Row[] = [
   {
     what: "another type",
     spoil: ({ spec }) => {
-      spec.type = "Egress";
+      spec.type = "OptInOut";
     },
     code: cannotRecover,
     reason: "NotSupportedYet",
-    message: "this version of the worker cannot run a workflow of type Egress yet: remove it, or use a newer one",
+    message: "this version of the worker cannot run a workflow of type OptInOut yet: remove it, or use a newer one",
   },
   {
     what: "an address that is taken",

@@ -18,6 +18,7 @@ import type { FileProgress } from "../../../src/worker/flows/egress/files.ts";
 import { SftpServer as SftpClient } from "../../../src/worker/sftp/client.ts";
 import { type Workspace, workspace } from "../../unit/worker/http/workspace.ts";
 import { type SftpServer, startSftpServer, whyNoSftpServer } from "../sftp/sshd.ts";
+import { activityTable } from "./activity-table.ts";
 
 const whyNot = await whyNoSftpServer();
 const never = new AbortController().signal;
@@ -39,7 +40,7 @@ describe.skipIf(whyNot !== undefined)("exported logs become activities", () => {
     mkdirSync(join(server.home, "exports"));
     sandbox = await startSandbox({ contacts: 3 }, silentLogger);
     for await (const { id } of sandbox.control.rows({ table: "contact" })) contacts.push(id);
-    for (const kind of kinds) await sandbox.control.addTable({ table: activityTable(names[kind].table) });
+    for (const kind of kinds) await sandbox.control.addTable({ table: activityTable(names, names[kind].table) });
     clients = await workspace({
       dataverseUrl: sandbox.dataverseUrl,
       dynamics: { ...sandbox.credentials, tokenUrl: sandbox.dataverseTokenUrl },
@@ -63,38 +64,6 @@ describe.skipIf(whyNot !== undefined)("exported logs become activities", () => {
     await server?.stop();
     if (secret !== undefined) rmSync(secret, { recursive: true });
   });
-
-  function activityTable(name: string) {
-    const text = (column: string) => ({ name: column, type: "String" as const, maxLength: 2000 });
-    const time = (column: string) => ({
-      name: column,
-      type: "DateTime" as const,
-      dateTimeBehavior: "UserLocal" as const,
-    });
-    const { columns } = names;
-    return {
-      name,
-      entitySet: `${name}s`,
-      primaryId: "activityid",
-      primaryName: "subject",
-      changeTracking: false,
-      keys: [],
-      columns: [
-        { name: "activityid", type: "Uniqueidentifier" as const },
-        { name: "ownerid", type: "Owner" as const, targets: ["systemuser", "team"] },
-        ...["subject", columns.campaignName, columns.deliveryName, columns.mirrorPageUrl, columns.trackingUrl].map(
-          text,
-        ),
-        ...["actualstart", "actualend", columns.occurredAt].map(time),
-        {
-          name: "regardingobjectid",
-          type: "Lookup" as const,
-          targets: ["contact", "account"],
-          navigation: { contact: { property: `regardingobjectid_contact_${name}` } },
-        },
-      ],
-    };
-  }
 
   /** One worker's life: everything that is ready becomes activities. What it tells is what became of each. */
   async function live(): Promise<Record<string, number>> {

@@ -84,21 +84,34 @@ export class Ground {
 
   /** Starts a worker on this ground's store. */
   start(mappings: readonly Mapping[] = [contactMapping], options: StartOptions = {}): WorkerProcess {
+    return this.#start({ type: "Ingress", ingress: { mappings } }, options);
+  }
+
+  /** Starts a worker of type Egress on this ground's store. */
+  startEgress(
+    sftp: NonNullable<WorkflowSpec["campaign"]["sftp"]>,
+    privateKey: string,
+    egress: object,
+    options: StartOptions = {},
+  ): WorkerProcess {
+    this.#secret("sftp", { privateKey });
+    return this.#start({ type: "Egress", egress, sftp }, options);
+  }
+
+  #start({ sftp, ...flow }: Record<string, unknown>, options: StartOptions): WorkerProcess {
     const { dataverseUrl, campaignUrl } = this.sandbox;
     const configuration = join(this.directory, "workflow.json");
     const spec = {
-      type: "Ingress",
+      ...flow,
       dynamics: { url: dataverseUrl, credentialsSecretRef: { name: "dynamics" } },
       campaign: {
         url: campaignUrl,
         credentialsSecretRef: { name: "campaign" },
         engineCallsPerSecond: options.callsPerSecond ?? 1000,
+        ...(sftp === undefined ? {} : { sftp }),
       },
-      ingress: { mappings },
-      worker: { terminationGracePeriodSeconds: options.graceSeconds ?? 60, replicas: options.postgres?.replicas ?? 1 },
-      ...(options.postgres === undefined ? {} : { queue: { postgres: { credentialsSecretRef: { name: "queue" } } } }),
+      worker: { terminationGracePeriodSeconds: options.graceSeconds ?? 60 },
     };
-    if (options.postgres !== undefined) this.#secret("postgres", { url: options.postgres.url });
     const workflow = { name: options.workflow ?? "contacts", namespace: "crm", uid: "b9e7" };
     writeFileSync(configuration, JSON.stringify({ workflow, spec }));
     const worker = new WorkerProcess(this.directory, configuration, [...quick, ...(options.flags ?? [])]);

@@ -57,11 +57,16 @@ export function stoodStill(file: SeenFile, seconds: number, nowMs: number): bool
 }
 
 /** What is to be done now, in order: by the time in the name, then by name; files without a time in their name come last. */
-export function tasks(seen: readonly SeenFile[], progress: readonly FileProgress[], nowMs: number): Task[] {
+export function tasks(
+  seen: readonly SeenFile[],
+  progress: readonly FileProgress[],
+  nowMs: number,
+  stillSeconds = standsStillSeconds,
+): Task[] {
   const known = new Map(progress.map((file) => [file.name, file]));
   const done = progress.filter((file) => file.done);
   return seen
-    .filter((file) => stoodStill(file, standsStillSeconds, nowMs))
+    .filter((file) => stoodStill(file, stillSeconds, nowMs))
     .toSorted(byTimeInName)
     .flatMap((file): Task[] => {
       const before = known.get(file.name);
