@@ -254,7 +254,7 @@ export interface MappingCounts {
   readonly pending: number;
   /** Of those pending: that wait for another record. */
   readonly parked: number;
-  /** Of those pending: deletions that wait for the round's or the table's end, or for a person. Absent: none. */
+  /** Of those pending: deletions that wait for the round's or the table's end, or for a person. Absent: the store does not tell. */
   readonly held?: number;
   readonly dead: number;
   /** Records that this workflow wrote and that are in Campaign as far as it knows. */

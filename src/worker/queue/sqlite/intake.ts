@@ -1,7 +1,8 @@
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import { coalesce, type Decision, type KnownState, type PutRow } from "../coalesce.ts";
-import type { Incoming, PageCommit, PageResult, Stage } from "../interface.ts";
+import type { Incoming, PageCommit } from "../interface.ts";
 import type { Checkpoints } from "./checkpoints.ts";
+import { type Held, heldUntil } from "./held.ts";
 import { departed, holds, type Keys } from "./keys.ts";
 import { unparking } from "./link-news.ts";
 import type { Links } from "./links.ts";
@@ -10,8 +11,6 @@ type Row = Record<string, SQLOutputValue>;
 
 /** A deletion without a version, as older programs queued them, is one that reading decides. */
 export const isRemoval = "(operation = 1 AND version IS NOT NULL) AS removal";
-
-export const heldUntil = { none: 0, Round: 1, Snapshot: 2 } as const satisfies Record<Stage | "none", number>;
 
 interface Known extends KnownState {
   readonly seq?: bigint;
@@ -23,6 +22,7 @@ interface Known extends KnownState {
 /** Takes what a reader found into `pending`, `dead` and `written`. To be called within a transaction. */
 export class Intake {
   readonly #checkpoints: Checkpoints;
+  readonly #held: Held;
   readonly #keys: Keys;
   readonly #links: Links;
   readonly #pending;
@@ -39,10 +39,9 @@ export class Intake {
   readonly #bury;
   readonly #seeDead;
   readonly #clearDead;
-  readonly #inferredHeld;
-  readonly #release;
 
-  constructor(database: DatabaseSync, checkpoints: Checkpoints, keys: Keys, links: Links) {
+  constructor(database: DatabaseSync, checkpoints: Checkpoints, held: Held, keys: Keys, links: Links) {
+    this.#held = held;
     this.#checkpoints = checkpoints;
     this.#keys = keys;
     this.#links = links;
@@ -86,17 +85,16 @@ export class Intake {
     );
     this.#seeDead = database.prepare("UPDATE dead SET generation = ? WHERE mapping = ? AND id = ?");
     this.#clearDead = database.prepare("DELETE FROM dead WHERE mapping = ? AND id = ?");
-    this.#inferredHeld = database.prepare(
-      "SELECT count(*) AS n FROM pending WHERE mapping = ? AND held = ? AND held <> 0 AND inferred = 1",
-    );
-    this.#release = database.prepare(
-      "UPDATE pending SET held = 0 WHERE mapping = ? AND held = ? AND held <> 0 AND inferred <= ?",
-    );
   }
 
-  commit(page: PageCommit, now: number, wallNow: number): PageResult {
+  /**
+   * @returns without `withheld` when more is to be let go than one transaction does. Of a round, the next round's end does
+   * it if this one is interrupted; of a table, nothing would, so its checkpoint is to be put after that.
+   */
+  commit(page: PageCommit, now: number, wallNow: number): { readonly taken: number; readonly withheld?: number } {
     const { mapping } = page.checkpoint;
-    this.#checkpoints.put(page.checkpoint);
+    const isMany = page.release !== undefined && this.#held.isMany(page);
+    if (!isMany || page.stage === "Round") this.#checkpoints.put(page.checkpoint);
     const counts = this.#counts.get(mapping);
     const ask = { written: counts?.["written"] !== 0, dead: counts?.["dead"] !== 0 };
     const { replay, stage } = page;
@@ -110,7 +108,7 @@ export class Intake {
       if (decision.kind === "Bury") ask.dead = true;
       if (decision.kind === "Put" || decision.kind === "Bury") taken += 1;
     }
-    return { taken, withheld: this.#letGo(page) };
+    return { taken, ...(isMany ? {} : { withheld: this.#held.letGo(page) }) };
   }
 
   #knownOf(mapping: string, id: string, ask: { written: boolean; dead: boolean }): Known {
@@ -202,15 +200,6 @@ export class Intake {
       now,
       now,
     );
-  }
-
-  /** @returns how many inferred deletions stay held */
-  #letGo({ checkpoint: { mapping }, stage, release }: PageCommit): number {
-    if (release === undefined) return 0;
-    const inferred = Number(this.#inferredHeld.get(mapping, heldUntil[stage])?.["n"]);
-    const withheld = inferred > release.inferredLimit ? inferred : 0;
-    this.#release.run(mapping, heldUntil[stage], withheld > 0 ? 0 : 1);
-    return withheld;
   }
 }
 

@@ -10,7 +10,8 @@ import type {
   StoredRecords,
   StoredRefusal,
 } from "../stored-records.ts";
-import { heldUntil, isRemoval } from "./intake.ts";
+import { heldUntil } from "./held.ts";
+import { isRemoval } from "./intake.ts";
 import { awaitedParents } from "./link-news.ts";
 import type { StoreClock } from "./store-clock.ts";
 import type { Transactions } from "./transactions.ts";

@@ -22,7 +22,8 @@ import type {
 } from "../interface.ts";
 import { mismatchOf } from "../owner.ts";
 import { Checkpoints } from "./checkpoints.ts";
-import { heldUntil, Intake } from "./intake.ts";
+import { Held } from "./held.ts";
+import { Intake } from "./intake.ts";
 import { Keys } from "./keys.ts";
 import { LinkNews, unparking } from "./link-news.ts";
 import { Links } from "./links.ts";
@@ -76,8 +77,8 @@ class SqliteQueue implements Queue {
   readonly #truncation: NodeJS.Timeout;
   readonly #logger: Logger;
   #fullAt = Number.NEGATIVE_INFINITY;
+  readonly #held: Held;
   readonly #counts;
-  readonly #held;
 
   constructor(database: DatabaseSync, wall: () => number, logger: Logger) {
     this.#database = database;
@@ -90,12 +91,12 @@ class SqliteQueue implements Queue {
     this.#links = new Links(database, this.#linkNews);
     this.#checkpoints = new Checkpoints(database, this.#links);
     this.#keys = new Keys(database);
-    this.#intake = new Intake(database, this.#checkpoints, this.#keys, this.#links);
+    this.#held = new Held(database);
+    this.#intake = new Intake(database, this.#checkpoints, this.#held, this.#keys, this.#links);
     this.#turns = new Turns(database, this.#keys, this.#links, (text) => this.fingerprint(text));
     this.#unseen = new Unseen(database, this.#keys, this.#links);
     this.records = new SqliteRecords(database, this.#transactions, this.#clock);
     this.#counts = database.prepare("SELECT * FROM counters");
-    this.#held = database.prepare("SELECT mapping, count(*) AS n FROM pending WHERE held <> 0 GROUP BY mapping");
     this.#truncation = setInterval(() => this.#truncateLog(), truncateLogEveryMs);
     this.#truncation.unref();
   }
@@ -177,8 +178,13 @@ class SqliteQueue implements Queue {
     });
   }
 
-  commitPage(page: PageCommit): Promise<PageResult> {
-    return this.#transactions.run(() => this.#intake.commit(page, this.#clock.now(), this.#wall()));
+  async commitPage(page: PageCommit): Promise<PageResult> {
+    const commit = () => this.#intake.commit(page, this.#clock.now(), this.#wall());
+    const { taken, withheld } = await this.#transactions.run(commit);
+    if (withheld !== undefined) return { taken, withheld };
+    const kept = await this.#held.letGoInParts(page, page.release?.inferredLimit ?? 0, this.#transactions);
+    if (page.stage === "Snapshot") await this.saveCheckpoint(page.checkpoint);
+    return { taken, withheld: kept };
   }
 
   files(): Promise<readonly StoredFile[]> {
@@ -225,11 +231,7 @@ class SqliteQueue implements Queue {
   }
 
   releaseWithheld(mapping: string): Promise<void> {
-    return this.#transactions.run(() => {
-      this.#database
-        .prepare("UPDATE pending SET held = 0 WHERE mapping = ? AND held <> 0 AND held IN (?, ?) AND inferred = 1")
-        .run(mapping, heldUntil.Round, heldUntil.Snapshot);
-    });
+    return this.#held.releaseInferred(mapping, this.#transactions);
   }
 
   sweep(mapping: string, generation: number, remove: boolean, after = ""): Promise<string | undefined> {
@@ -264,14 +266,14 @@ class SqliteQueue implements Queue {
 
   counts(): Promise<ReadonlyMap<string, MappingCounts>> {
     return this.#transactions.run(() => {
-      const held = new Map(this.#held.all().map(({ mapping, n }) => [mapping, { held: Number(n) }]));
+      const held = this.#held.counts();
       return new Map(
         this.#counts.all().map((row) => [
           String(row["mapping"]),
           {
             pending: Number(row["pending"]),
             parked: Number(row["parked"]),
-            ...held.get(row["mapping"] ?? null),
+            held: held.get(row["mapping"]) ?? 0,
             dead: Number(row["dead"]),
             written: Number(row["written"]),
             totalRead: Number(row["read"]),

@@ -1,7 +1,8 @@
 import { randomInt } from "node:crypto";
 import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
 import type { LeasedRecord, Leave, ParentQuestion, ParentStanding, Settlement, WrittenRecord } from "../interface.ts";
-import { heldUntil, isRemoval } from "./intake.ts";
+import { heldUntil } from "./held.ts";
+import { isRemoval } from "./intake.ts";
 import { departed, holds, type Keys } from "./keys.ts";
 import { parkedUntil } from "./link-news.ts";
 import type { Links } from "./links.ts";
