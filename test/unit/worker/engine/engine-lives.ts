@@ -15,7 +15,7 @@ import { TestClock } from "./test-clock.ts";
 const never = new Promise<never>(() => {});
 
 /** Ends everything at once, as kill -9 does: nobody hears of anything any more. */
-class Life {
+export class Life {
   isOver = false;
 
   async during<T>(work: () => Promise<T>): Promise<T> {
