@@ -259,7 +259,8 @@ export class Reader {
     const { table } = this.#state.mapping;
     const message =
       `${records} records that this workflow wrote ${why}, more than are deleted in Campaign without asking. ` +
-      `Nothing of ${table} moves until then: look whether this is right. If it is, give the mapping a new value of replay and restart the workflow`;
+      `Nothing of ${table} moves until then: look whether this is right. If it is, give the mapping a new value of replay and restart the workflow. ` +
+      "If not, edit the mapping so that they stay, and restart it";
     this.#context.logger.warn("mapping.paused", { mapping: table, reason: "MassDeletion", records });
     return this.#save(
       transitions.paused(this.#state.checkpoint, this.#state.mapping, {

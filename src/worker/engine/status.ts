@@ -21,6 +21,7 @@ export const driftReasons: ReadonlySet<string> = new Set([
   "FilterInvalid",
   "ConstantInvalid",
   "ConversionFailed",
+  "LinkInvalid",
   "KeyNotSearchable",
 ]);
 

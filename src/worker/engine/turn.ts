@@ -198,7 +198,7 @@ export class Turn {
     if (replay) return this.#insert(content);
     return this.#dead(
       removedInCampaign,
-      "this workflow wrote the record, and Campaign no longer has it: it is not made again unless it is replayed",
+      "this workflow wrote the record, and Campaign no longer has it: it is not made again unless it is re-driven or its mapping replayed",
     );
   }
 

@@ -23,7 +23,7 @@ function howItWaits({ stored, lastFailure, now }: RecordFacts): string {
   const pending = stored?.pending;
   if (pending === undefined) return "";
   const { operation, firstReadAt, attempts } = pending;
-  const what = operation === "Delete" ? "waits to be deleted in Campaign, for it left the filter" : "waits";
+  const what = operation === "Delete" ? "left the filter and waits to be deleted in Campaign" : "waits";
   const tries = attempts === 0 ? "not tried yet" : attempts === 1 ? "tried once" : `tried ${attempts} times`;
   const failure = lastFailure === undefined ? "" : `; the last try failed, ${lastFailure.code}: ${lastFailure.message}`;
   return `${what} since ${time(firstReadAt)}, ${tries}, ${nextTry(pending, now)}${failure}`;

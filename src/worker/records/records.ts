@@ -238,8 +238,8 @@ function redriveInWords(
   ];
   if (leftOut > 0) {
     sentences.push(
-      `${records(leftOut)} left out, for somebody removed them in Campaign. If that was for a privacy request, leave them ` +
-        `away. If not, and they are to be made again, ask with --yes or --reason ${removedInCampaign}.`,
+      `${records(leftOut)} left out: removed by somebody in Campaign. If that was for a privacy request, leave it at that. ` +
+        `If not, and they are to be made again, ask with --yes or --reason ${removedInCampaign}.`,
     );
   } else if (makeRemovedAgain && redriven > 0) {
     sentences.push("What was removed in Campaign is made again there.");

@@ -265,6 +265,20 @@ describe("a worker that only a person can help", () => {
     await expectEnd(worker, "LinkInvalid", /company.*no link but of type string/);
   });
 
+  it("tells of a link that could never be made while another mapping runs", async () => {
+    const link = { resource: "service", key: "name", mandatory: false };
+    const fields = [{ column: "parentaccountid", field: "label", applyUpdates: true, link }];
+    const key = { column: "accountid", field: "name" };
+    const worker = ground.start([
+      contactMapping,
+      { ...contactMapping, table: "account", resource: "service", key, fields },
+    ]);
+    await expect.poll(async () => (await worker.status()).mappings[0]?.written, { timeout: 20_000 }).toBe(20);
+    expect((await worker.status()).schemaDrift).toMatchObject([
+      { mapping: "account", message: expect.stringMatching(/label.*no link but of type string/) },
+    ]);
+  });
+
   it("names the field of a configuration that cannot be understood", async () => {
     const worker = ground.start([{ ...contactMapping, picklistValues: "Both" as "Label" }]);
     await expectEnd(worker, "ConfigurationInvalid", /picklistValues/);
