@@ -125,15 +125,24 @@ BEGIN
   PERFORM tell(m, one, 0) FROM (SELECT i AS one UNION SELECT id FROM sharing(m, k)) every;
 END $$;
 
+-- Nothing more will be written of it. By a call without an answer it may be there nevertheless: whoever writes a link to it
+-- finds out. But two that wait for each other would wake each other for ever.
+CREATE OR REPLACE FUNCTION decide(m text, i text, reason_ text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN tell(m, i, CASE WHEN reason_ IS DISTINCT FROM '${removedInCampaign}'
+    AND reason_ IS DISTINCT FROM '${parentMissing}'
+    AND EXISTS (SELECT FROM written WHERE mapping = m AND id = i AND certainty >= 2) THEN 0 ELSE 2 END);
+END $$;
+
 CREATE OR REPLACE FUNCTION refused(m text, i text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   DELETE FROM absent WHERE mapping = m AND id = i;
-  PERFORM tell(m, i, 2);
+  PERFORM decide(m, i, (SELECT reason FROM dead WHERE mapping = m AND id = i));
 END $$;
 
 CREATE OR REPLACE FUNCTION is_absent(m text, i text, w text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  IF tell(m, i, 2) THEN
+  IF decide(m, i, NULL) THEN
     INSERT INTO absent (mapping, id, why) VALUES (m, i, w) ON CONFLICT (mapping, id) DO UPDATE SET why = w;
   END IF;
 END $$;
@@ -185,7 +194,8 @@ BEGIN
   has_row := FOUND;
   is_pending := EXISTS (SELECT FROM pending WHERE mapping = m AND id = i);
   IF NOT is_pending THEN SELECT reason INTO reason_ FROM dead WHERE mapping = m AND id = i; END IF;
-  IF has_row AND w.certainty < 2 AND reason_ IS DISTINCT FROM '${removedInCampaign}' THEN
+  IF has_row AND reason_ IS DISTINCT FROM '${removedInCampaign}'
+    AND (w.certainty < 2 OR NOT is_pending AND reason_ IS DISTINCT FROM '${parentMissing}') THEN
     k := coalesce(w.target_key, i);
     IF w.departed = 2 THEN
       SELECT bool_or(certainty < 2 AND departed <> 2), bool_or(certainty >= 2) INTO known, unknown

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Parent, ParentQuestion, ParentStanding } from "../interface.ts";
-import { removedInCampaign } from "../reasons.ts";
+import { parentMissing, removedInCampaign } from "../reasons.ts";
 import { departed, sharing } from "./keys.ts";
 import { type LinkNews, news, state } from "./link-news.ts";
 
@@ -192,11 +192,11 @@ export class Links {
 
   refused({ mapping, id }: Parent): void {
     this.#dropAbsent.run(mapping, id);
-    this.#news.tell(mapping, id, news.decided);
+    this.#decide(mapping, id, this.#dead.get(mapping, id)?.["reason"]);
   }
 
   absent({ mapping, id }: Parent, why: "Gone" | "FilteredOut"): void {
-    if (this.#news.tell(mapping, id, news.decided)) this.#putAbsent.run(mapping, id, why);
+    if (this.#decide(mapping, id)) this.#putAbsent.run(mapping, id, why);
   }
 
   isLoading(mapping: string): boolean {
@@ -216,12 +216,22 @@ export class Links {
     }
   }
 
+  /**
+   * Says that nothing more will be written of it. By a call without an answer it may be there nevertheless: whoever writes a
+   * link to it finds out.
+   */
+  #decide(mapping: string, id: string, reason?: unknown): boolean {
+    const certainty = Number(this.#written.get(mapping, id)?.["certainty"] ?? 0);
+    const isUnheard = certainty >= 2 && mayBeThere(certainty, reason);
+    return this.#news.tell(mapping, id, isUnheard ? news.landed : news.decided);
+  }
+
   #standing({ mapping, id }: ParentQuestion, isOwed: boolean): ParentStanding {
     const written = this.#written.get(mapping, id);
     const isPending = this.#pending.get(mapping, id) !== undefined;
     const reason = isPending ? undefined : this.#dead.get(mapping, id)?.["reason"];
-    const isRemoved = reason === removedInCampaign;
-    if (written !== undefined && Number(written["certainty"]) < 2 && !isRemoved) {
+    const certainty = Number(written?.["certainty"]);
+    if (written !== undefined && (isPending ? certainty < 2 : mayBeThere(certainty, reason))) {
       const targetKey = String(written["target_key"] ?? id);
       if (written["departed"] !== departed.key) return { kind: "There", targetKey, isOwed };
       const holder = this.#holder.get(mapping, targetKey);
@@ -248,6 +258,14 @@ export class Links {
   #leadsTo(fromMapping: string, fromId: string, mapping: string, id: string): boolean {
     return this.#cycle.get(fromMapping, fromId, mapping, id) !== undefined;
   }
+}
+
+/**
+ * Whether a record that does not wait is in Campaign as far as anybody knows, wherever its row is. Two that wait for each
+ * other, and are not known to be there, would wake each other for ever.
+ */
+function mayBeThere(certainty: number, reason: unknown): boolean {
+  return reason !== removedInCampaign && (certainty < 2 || reason !== parentMissing);
 }
 
 /** Of a standing that does not keep the record from being written. */

@@ -69,14 +69,20 @@ const relations: fc.Arbitrary<readonly Relation[]> = fc
     account: fc.constantFrom("none", "optional", "mandatory", "ring"),
     contact: fc.boolean(),
     order: fc.boolean(),
+    deleteUnmatched: fc.boolean(),
   })
-  .chain(({ account, contact, order }) =>
+  .chain(({ account, contact, order, deleteUnmatched }) =>
     fc.shuffledSubarray<Relation>(
       [
         account === "none"
-          ? { table: "account" }
-          : { table: "account", parent: account === "ring" ? "order" : "account", mandatory: account !== "optional" },
-        { table: "contact", parent: "account", mandatory: contact },
+          ? { table: "account", deleteUnmatched }
+          : {
+              table: "account",
+              parent: account === "ring" ? "order" : "account",
+              mandatory: account !== "optional",
+              deleteUnmatched,
+            },
+        { table: "contact", parent: "account", mandatory: contact, deleteUnmatched },
         { table: "order", parent: "contact", mandatory: order },
       ],
       { minLength: 3 },

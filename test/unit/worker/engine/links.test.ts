@@ -1,5 +1,6 @@
 /** Records that point at each other, step by step. */
 import { afterEach, describe, expect, it } from "vitest";
+import type { IngressMapping } from "../../../../src/api/integration-workflow.ts";
 import { Family, mappingOf, type Relation } from "./family.ts";
 import { badName } from "./family-worlds.ts";
 
@@ -79,6 +80,108 @@ describe.each([
     expect(await of.faults()).toEqual([]);
     expect(link(of, "c1")).toBe(serial(of, "a1"));
   });
+});
+
+describe.each([
+  ["an optional", optional],
+  ["a mandatory", mandatory],
+])("%s link to a record that stays when its row leaves the filter", (_kind, contact) => {
+  const kept: Relation = { ...account, deleteUnmatched: false };
+  const emptied: IngressMapping = {
+    ...mappingOf(kept),
+    filter: {
+      match: "All",
+      conditions: [{ column: "active", operator: "Equals", value: "2" }],
+      deleteUnmatched: false,
+    },
+  };
+
+  /** Two targets, a record that points at the first, and later another that does too. */
+  async function linkedFamily(): Promise<Family> {
+    const of = family(kept, contact);
+    for (const id of ["a1", "a2"]) of.source.put("account", id);
+    of.source.put("contact", "c1", toAccount("a1"));
+    await of.start();
+    await of.settle();
+    return of;
+  }
+
+  it("stays, and others are linked to it too, when the row was changed", async () => {
+    const of = await linkedFamily();
+    of.source.put("account", "a1", { isActive: false });
+    of.source.put("account", "a3", { isActive: false });
+    await of.settle();
+    const { writes } = of;
+    of.source.put("contact", "c1", { name: "changed" });
+    of.source.put("contact", "c2", toAccount("a1"));
+    of.source.put("contact", "c3", toAccount("a3"));
+    await of.settle();
+    expect(await of.faults()).toEqual([]);
+    expect([link(of, "c1"), link(of, "c2")]).toEqual([serial(of, "a1"), serial(of, "a1")]);
+    expect(link(of, "c3")).toBeUndefined();
+    expect(of.writes - writes).toBe(contact === optional ? 3 : 2);
+    of.source.put("account", "a1", { isActive: true });
+    of.source.put("account", "a3", { isActive: true });
+    await of.settle();
+    expect(await of.faults()).toEqual([]);
+    expect(link(of, "c3")).toBe(serial(of, "a3"));
+  });
+
+  it("stays, and others are linked to it too, when the filter was edited", async () => {
+    const of = await linkedFamily();
+    await of.kill();
+    of.source.put("contact", "c2", toAccount("a1")); // Before the table was read with the new filter, or after.
+    of.source.put("account", "a3");
+    of.source.put("contact", "c3", toAccount("a3"));
+    await of.start([emptied, mappingOf(contact)]);
+    await of.settle();
+    of.source.put("contact", "c4", toAccount("a1"));
+    await of.settle();
+    expect(["c1", "c2", "c4"].map((id) => link(of, id))).toEqual(Array(3).fill(serial(of, "a1")));
+    expect(serial(of, "a3")).toBeUndefined();
+    expect(link(of, "c3")).toBeUndefined();
+    await of.kill();
+    await of.start([mappingOf(kept), mappingOf(contact)]);
+    await of.settle();
+    expect(await of.faults()).toEqual([]);
+    expect(link(of, "c3")).toBe(serial(of, "a3"));
+  });
+
+  it.each(["LostAfter", "Outage"] as const)(
+    "is as Campaign says when nobody heard what became of it (%s)",
+    async (fate) => {
+      const of = family(kept, contact);
+      of.source.put("contact", "c1", toAccount("a1"));
+      await of.start();
+      await of.pass(20_000);
+      of.lots = (call) => ({ fate: call === "insert" ? fate : "Done", delayMs: 0 });
+      of.source.put("account", "a1");
+      await of.pass(10_000);
+      of.source.put("account", "a1", { isActive: false });
+      await of.settle();
+      of.source.put("contact", "c2", toAccount("a1"));
+      await of.settle();
+      expect(serial(of, "a1") === undefined).toBe(fate === "Outage");
+      expect(await of.faults()).toEqual([]);
+    },
+  );
+});
+
+it("an optional link to a record that stayed goes with it when it is deleted after all", async () => {
+  const of = family({ ...account, deleteUnmatched: false }, optional);
+  of.source.put("account", "a1");
+  of.source.put("contact", "c1", toAccount("a1"));
+  await of.start();
+  await of.settle();
+  of.source.put("account", "a1", { isActive: false });
+  await of.settle();
+  const { writes } = of;
+  await of.kill();
+  await of.start([mappingOf(account), mappingOf(optional)]);
+  await of.settle();
+  expect(serial(of, "a1")).toBeUndefined();
+  expect(of.writes - writes).toBe(2);
+  expect(await of.faults()).toEqual([]);
 });
 
 it("an optional link is made again when the target came back before anybody looked", async () => {

@@ -94,6 +94,18 @@ describe("what waits for another record", () => {
     expect(await ask(queue, await take(queue, "contact"), "a")).toEqual({ kind: "Absent", why: "Gone" });
   });
 
+  it("tries a link to what left the filter after a call without an answer, also if it was written without", async () => {
+    await put(queue, "contact", [upsert("c", 1n)]);
+    await put(queue, "account", [upsert("a", 1n)]);
+    const parent = await take(queue, "account");
+    await queue.begin(parent, { ...known(parent), certainty: "Inserting" }, leaseMs);
+    const child = await take(queue, "contact");
+    expect(await ask(queue, child, "a", false)).toEqual({ kind: "Awaited" });
+    await queue.settle(child, { kind: "Written", written: known(child), sent: true, linked: [] });
+    await queue.settle(parent, { kind: "Left", version: 2n });
+    expect(await ask(queue, await take(queue, "contact"), "a", false)).toMatchObject({ kind: "There", isOwed: true });
+  });
+
   it("waits while its parent's table is read, and asks again when it was", async () => {
     await queue.saveCheckpoint(checkpointAt(1, { mapping: "account" }));
     await put(queue, "contact", [upsert("c", 1n)]);
