@@ -44,12 +44,8 @@ export async function compare(
   const deadIds = new Set<string>();
   const mayBeDead = new Set<string>();
   const family = await Family.of(control, mappings, chronicle);
-  const kept = new Set<string>();
-  for (const { resource } of mappings) {
-    for (const key of await mandatoryTargets(control, mappings, resource)) kept.add(key);
-  }
   for (const mapping of mappings) {
-    const judge = new MappingJudge(mapping, deeds, chronicle, family, kept, sharpness);
+    const judge = new MappingJudge(mapping, deeds, chronicle, family, sharpness);
     const { table, resource } = mapping;
     const records = await recordsByKey(control, mapping);
     const { wanted, refused, mayStay } = await judge.rows(control);
@@ -108,23 +104,13 @@ class MappingJudge {
   readonly #deeds: Deeds;
   readonly #chronicle: Chronicle;
   readonly #family: Family;
-  /** Keys that mandatory links in Campaign lead to. */
-  readonly #kept: ReadonlySet<string>;
   readonly #sharpness: Sharpness;
 
-  constructor(
-    mapping: IngressMapping,
-    deeds: Deeds,
-    chronicle: Chronicle,
-    family: Family,
-    kept: ReadonlySet<string>,
-    sharpness: Sharpness,
-  ) {
+  constructor(mapping: IngressMapping, deeds: Deeds, chronicle: Chronicle, family: Family, sharpness: Sharpness) {
     this.#mapping = mapping;
     this.#deeds = deeds;
     this.#chronicle = chronicle;
     this.#family = family;
-    this.#kept = kept;
     this.#sharpness = sharpness;
   }
 
@@ -171,14 +157,14 @@ class MappingJudge {
         return isRight ? [] : [differs(field, expected[field])];
       }),
       ...links.flatMap((field) => {
-        const target = this.#family.target(field, row);
+        const { key: target, isLeft } = this.#family.target(field, row);
         const found = record[field.field];
         // What leads to a record that is gone is no link.
         const isNone = (found ?? "") === "" || String(found).startsWith("#");
-        const mayLack = this.#sharpness === "AfterStorm" && target !== null && this.#deeds.removed.has(target);
-        // A target that is to go, and is kept because others need it, may still be linked.
-        if (target === null && typeof found === "string" && this.#kept.has(found)) return [];
-        return found === target || (isNone && (target === null || mayLack)) ? [] : [differs(field.field, target)];
+        const isRemoved = this.#sharpness === "AfterStorm" && this.#deeds.removed.has(target ?? "");
+        const isForgotten = isLeft && this.#deeds.orphans.has(target ?? "");
+        const mayLack = target === null || isRemoved || isForgotten;
+        return found === target || (isNone && mayLack) ? [] : [differs(field.field, target)];
       }),
       ...constants.flatMap(({ field }) => {
         const used = this.#constants(field);
