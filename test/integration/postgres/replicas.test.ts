@@ -12,17 +12,19 @@ let ground: Ground;
 let control: SandboxControl;
 let url: string;
 let databases = 0;
+const missing = await PostgresServer.missing();
 beforeAll(async () => {
-  server = await PostgresServer.start();
+  if (missing === undefined) server = await PostgresServer.start();
 });
-afterAll(() => server.end());
+afterAll(() => server?.end());
+beforeEach(({ skip }) => skip(missing !== undefined, missing));
 beforeEach(async () => {
   ground = await Ground.make({ contacts });
   ({ control } = ground.sandbox);
   databases += 1;
   url = await server.database(`queue-${databases}`);
 });
-afterEach(() => ground.end());
+afterEach(() => ground?.end());
 
 const start = (callsPerSecond = 1000) =>
   ground.start([contactMapping], { callsPerSecond, postgres: { url, replicas: 2 } });

@@ -1,7 +1,17 @@
 /** A PostgreSQL server for tests: the machine's own, else Debian's unpacked into the cache folder. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  cpSync,
+  existsSync,
+  globSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -29,17 +39,26 @@ export class PostgresServer {
     this.port = port;
   }
 
+  /** Why there can be none here; undefined when there can. */
+  static missing(): Promise<string | undefined> {
+    return postgresPrograms().then(
+      () => undefined,
+      (error: Error) => `there is no PostgreSQL here: ${error.message}`,
+    );
+  }
+
   static async start(): Promise<PostgresServer> {
-    const programs = await postgresPrograms();
+    const found = await postgresPrograms();
     const directory = mkdtempSync(join(tmpdir(), "postgres-"));
     if (isRoot) chownSync(directory, nobody.uid, nobody.gid);
+    const programs = isRoot ? reachable(found, directory) : found;
     const passwordFile = join(directory, "password");
     writeFileSync(passwordFile, password);
     if (isRoot) chownSync(passwordFile, nobody.uid, nobody.gid);
     const server = new PostgresServer(programs, directory, await freePort());
     const options = ["--username=admin", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"];
     await runTool([
-      ...asNobody(join(programs, "initdb")),
+      ...command(join(programs, "initdb")),
       ...options,
       `--pwfile=${passwordFile}`,
       `--pgdata=${server.#data}`,
@@ -72,7 +91,7 @@ export class PostgresServer {
 
   /** Starts it again on the same data. */
   async resume(): Promise<void> {
-    const [program = "", ...before] = asNobody(join(this.#programs, "postgres"));
+    const [program = "", ...before] = command(join(this.#programs, "postgres"));
     const settings = { listen_addresses: "127.0.0.1", unix_socket_directories: "", port: String(this.port) };
     const args = [
       ...["-D", this.#data],
@@ -136,9 +155,26 @@ function hasServer(folder: string): boolean {
   return existsSync(join(folder, "initdb")) && existsSync(join(folder, "postgres"));
 }
 
-function asNobody(program: string): string[] {
-  if (!isRoot) return [program];
-  return ["setpriv", `--reuid=${nobody.uid}`, `--regid=${nobody.gid}`, "--clear-groups", program];
+/** Nobody may not look into root's cache folder. */
+function reachable(programs: string, directory: string): string {
+  const root = rootOf(programs);
+  if (root === "") return programs;
+  cpSync(root, join(directory, "root"), { recursive: true, verbatimSymlinks: true });
+  return join(directory, "root", programs.slice(root.length));
+}
+
+/** What the packages were unpacked in; "" for the machine's own. */
+function rootOf(program: string): string {
+  return program.slice(0, program.lastIndexOf("/usr/"));
+}
+
+/** What is unpacked finds its libraries beside it. */
+function command(program: string): string[] {
+  const root = rootOf(program);
+  const libraries = root === "" ? [] : globSync(`${root}/usr/lib/*-linux-*`);
+  const withLibraries = libraries.length === 0 ? [] : ["env", `LD_LIBRARY_PATH=${libraries.join(":")}`];
+  const asNobody = ["setpriv", `--reuid=${nobody.uid}`, `--regid=${nobody.gid}`, "--clear-groups"];
+  return [...withLibraries, ...(isRoot ? asNobody : []), program];
 }
 
 async function freePort(): Promise<number> {

@@ -11,10 +11,12 @@ let server: PostgresServer;
 let database: string;
 let databases = 0;
 const queues: Queue[] = [];
+const missing = await PostgresServer.missing();
 beforeAll(async () => {
-  server = await PostgresServer.start();
+  if (missing === undefined) server = await PostgresServer.start();
 });
-afterAll(() => server.end());
+afterAll(() => server?.end());
+beforeEach(({ skip }) => skip(missing !== undefined, missing));
 beforeEach(async () => {
   databases += 1;
   database = `queue-${databases}`;

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { silentLogger } from "../../../src/telemetry/log.ts";
 import { StoreOutage } from "../../../src/worker/queue/errors.ts";
 import type { LeasedRecord, Queue } from "../../../src/worker/queue/interface.ts";
@@ -16,10 +16,12 @@ const rounds = 3;
 const leaseMs = 3000;
 
 let server: PostgresServer;
+const missing = await PostgresServer.missing();
 beforeAll(async () => {
-  server = await PostgresServer.start();
+  if (missing === undefined) server = await PostgresServer.start();
 });
-afterAll(() => server.end());
+afterAll(() => server?.end());
+beforeEach(({ skip }) => skip(missing !== undefined, missing));
 
 function open(name: string): Promise<Queue> {
   const options = {

@@ -175,13 +175,14 @@ class PostgresQueue implements Queue {
   }
 
   async counts(): Promise<ReadonlyMap<string, MappingCounts>> {
-    const rows = await this.#database.query<Record<string, string | null>>("SELECT * FROM counters");
+    const rows = await this.#database.query<Record<string, string | null>>(countsSql);
     return new Map(
       rows.map((row) => [
         String(row["mapping"]),
         {
           pending: Number(row["pending"]),
           parked: Number(row["parked"]),
+          held: Number(row["held"]),
           dead: Number(row["dead"]),
           written: Number(row["written"]),
           totalRead: Number(row["read"]),
@@ -235,6 +236,9 @@ class PostgresQueue implements Queue {
     return this.#turns.run(work);
   }
 }
+
+const countsSql =
+  "SELECT *, (SELECT count(*) FROM pending p WHERE p.mapping = c.mapping AND p.held <> 0) AS held FROM counters c";
 
 /** As turn_settle takes it. */
 function settlementRow(settlement: Settlement): object {

@@ -39,10 +39,16 @@ class SqliteStore implements TestStore {
 }
 
 /** What tests of every store run on. A file that imports them for another store says so first. */
-const stores: { make: () => TestStore } = { make: () => new SqliteStore() };
+const stores: { make: () => TestStore; isEmbedded: boolean } = { make: () => new SqliteStore(), isEmbedded: true };
 
 export function testOn(make: () => TestStore): void {
   stores.make = make;
+  stores.isEmbedded = false;
+}
+
+/** Whether a test's store does its work in this process, where what is long holds everything else up. */
+export function isEmbedded(): boolean {
+  return stores.isEmbedded;
 }
 
 export class QueueGround {
