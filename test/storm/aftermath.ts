@@ -52,9 +52,11 @@ export class Aftermath {
         this.#predict(mapping, key, row, after, before.get(key));
       }
       for (const [key, untouched] of before) {
-        // An order follows its buyer.
-        const { buyer } = untouched.values;
-        if (!touched.has(key) && !touched.has(String(buyer))) this.#note(mapping, key, untouched.values, untouched);
+        // An order follows its buyer, also one that comes into Campaign only now.
+        const buyer = (await this.#control.row({ table: mapping.table, id: key }))?.cells["new_buyerid"];
+        const isFollowing = typeof buyer === "object" && buyer !== null && touched.has(buyer.id);
+        if (!touched.has(key) && !touched.has(String(untouched.values["buyer"])) && !isFollowing)
+          this.#note(mapping, key, untouched.values, untouched);
       }
     }
   }
