@@ -110,8 +110,10 @@ export class Ground {
         engineCallsPerSecond: options.callsPerSecond ?? 1000,
         ...(sftp === undefined ? {} : { sftp }),
       },
-      worker: { terminationGracePeriodSeconds: options.graceSeconds ?? 60 },
+      worker: { terminationGracePeriodSeconds: options.graceSeconds ?? 60, replicas: options.postgres?.replicas ?? 1 },
+      ...(options.postgres === undefined ? {} : { queue: { postgres: { credentialsSecretRef: { name: "queue" } } } }),
     };
+    if (options.postgres !== undefined) this.#secret("postgres", { url: options.postgres.url });
     const workflow = { name: options.workflow ?? "contacts", namespace: "crm", uid: "b9e7" };
     writeFileSync(configuration, JSON.stringify({ workflow, spec }));
     const worker = new WorkerProcess(this.directory, configuration, [...quick, ...(options.flags ?? [])]);
