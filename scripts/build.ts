@@ -10,9 +10,12 @@ await build({
   format: "esm",
   sourcemap: "linked",
   legalComments: "linked",
-  // CommonJS dependencies call require() for Node's own modules; an ES module has none until it makes one.
+  // Native code that ssh2 asks for and does without: it only chooses among ciphers by what the processor is quick at.
+  external: ["cpu-features"],
+  // CommonJS dependencies call require() for Node's own modules, and one asks where it is; an ES module has neither until it
+  // makes them.
   banner: {
-    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url); const __dirname = import.meta.dirname;',
   },
   logLevel: "warning",
 });
