@@ -40,6 +40,8 @@ export class PublishGuard {
   #resource: CampaignResourceMetadata | undefined;
   /** On the engine's clock: when Dataverse's side was last found to fit. */
   #tableGoodSince = Number.NEGATIVE_INFINITY;
+  /** On the engine's clock: since when reading has met what every record meets, with no page that counted since. */
+  #metAt: number | undefined;
   /** The store took what was found last: nobody else would know of it. */
   #isKept = true;
 
@@ -55,11 +57,15 @@ export class PublishGuard {
 
   /**
    * Reading met what every record of the mapping meets: it cannot run for now.
-   * @returns how long to wait before the next check: not at all, unless one was made just now
+   * @returns how long to wait before the next check: a little, if one was made just now; longer, if that one knew of it
    */
   meets(reason: string, message: string): number {
     const { settings, clock } = this.#context;
-    this.#dueAt = clock.now() + (this.#isFresh() ? settings.lookAgainMs : 0);
+    const now = clock.now();
+    this.#metAt ??= now;
+    // A check that began after it was met found that all fits: the next may take its time.
+    this.#dueAt =
+      this.#beganAt > this.#metAt ? now + settings.lookAgainMs : Math.max(now, this.#beganAt + settings.freshCheckMs);
     this.#block(reason, message);
     return this.dueInMs;
   }
@@ -99,7 +105,10 @@ export class PublishGuard {
     const isPublished = schemaVersion !== undefined && schemaVersion !== this.#schemaVersion;
     const { clock, settings } = this.#context;
     const isFresh = clock.now() - this.#tableGoodSince <= settings.freshCheckMs;
-    if (!isPublished && (isFresh || !isOdd(plan, page, incoming))) return true;
+    if (!isPublished && (isFresh || !isOdd(plan, page, incoming))) {
+      this.#metAt = undefined;
+      return true;
+    }
     // Dataverse may publish every few seconds for a time; what Campaign says costs a call of its engine.
     const finding = await this.#check(signal, this.#resource);
     if (isPublished) this.#schemaVersion = schemaVersion;
@@ -238,10 +247,6 @@ export class PublishGuard {
     state.requests.passed(this.#beganAt);
     this.#dueAt = this.#beganAt + settings.checkIntervalMs;
     wake();
-  }
-
-  #isFresh(): boolean {
-    return this.#context.clock.now() - this.#beganAt <= this.#context.settings.freshCheckMs;
   }
 
   #block(reason: string, message: string): void {

@@ -101,7 +101,10 @@ test("a column that is dropped pauses its mapping alone, and everything arrives 
 
   await sandbox.dropColumn({ table: "contact", column: "lastname" });
   await kubectl.run(["wait", "--for=condition=SchemaDrift", `iw/${name}`, "--timeout=60s"]);
-  expect((await drift())?.message).toMatch(/contact: the column lastname of the table contact is gone/);
+  // Just after a check, Dataverse's own words come first.
+  await expect
+    .poll(async () => (await drift())?.message, seconds(30))
+    .toMatch(/contact: the column lastname of the table contact is gone/);
   expect(await kubectl.run(["describe", "iw", name])).toMatch(/column lastname of the table contact is gone/);
   const profiles = await sandbox.countRecords({ resource: "profile" });
   expect(profiles).toBeLessThan(recordsOfEach);
