@@ -129,3 +129,24 @@ it("reads on while Campaign leaves every question without an answer", async () =
   await ground.clock.until(() => ground.clock.now() > 670_000, 700_000);
   expect(pages).toBeGreaterThan(60);
 });
+
+it("looks soon when reading meets just after a check what every record meets, and then takes its time", async () => {
+  const checksAt: number[] = [];
+  const ground = await made(1, {
+    dataverse: (client) => ({
+      ...client,
+      tableMetadata: (...question) => {
+        checksAt.push(ground.clock.now());
+        return client.tableMetadata(...question);
+      },
+      readTracked: () =>
+        Promise.reject(
+          new ServiceError("no such property", { code: "ColumnMissing", outcome: "Refused", status: 400 }),
+        ),
+    }),
+  });
+  await ground.clock.until(() => checksAt.length === 3, 200_000);
+  const [first = 0, second = 0, third = 0] = checksAt;
+  expect(second - first).toBeLessThan(30_000);
+  expect(third - second).toBeGreaterThanOrEqual(60_000);
+});
