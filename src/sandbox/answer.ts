@@ -10,6 +10,8 @@ export interface SandboxRequest {
   readonly headers: IncomingHttpHeaders;
   /** Scheme and authority that the caller used; links in answers start with it. */
   readonly origin: string;
+  /** On the clock of `performance.now()`, before any fault held it back. */
+  readonly arrivedAt: number;
   readonly body: string;
 }
 

@@ -4,11 +4,21 @@ import { type AddressFlag, addressFlag, flag, listenAddress, logLevelFlag } from
 import { createLogger, type LogLevel } from "../telemetry/log.ts";
 import { defaultOptions, type SandboxOptions } from "./options.ts";
 import { runSandbox } from "./run.ts";
+import { hostKeyOf } from "./sftp/host-key.ts";
+import { isPublicKey } from "./sftp/server.ts";
 
 interface Flags {
   readonly dataverseAddress: AddressFlag;
   readonly campaignAddress: AddressFlag;
   readonly controlAddress: AddressFlag;
+  readonly sftpAddress: AddressFlag;
+  readonly sftpUsername: string;
+  readonly sftpPassword: string;
+  readonly sftpPublicKey: string | undefined;
+  readonly sftpHostKey: SandboxOptions["sftpHostKey"];
+  readonly exportFolder: string;
+  readonly exportEverySeconds: number;
+  readonly deliveryEverySeconds: number;
   readonly contacts: SandboxOptions["contacts"];
   readonly seed: number;
   readonly tenantId: string;
@@ -17,6 +27,7 @@ interface Flags {
   readonly tokenLifetime: number;
   readonly campaignOrganization: string;
   readonly keyField: string;
+  readonly optOutNames: SandboxOptions["optOutNames"];
   readonly logLevel: LogLevel;
 }
 
@@ -31,6 +42,28 @@ export function sandboxCommand(stop: AbortSignal): Command {
     .addOption(addressFlag("--campaign-address <address>", "where Campaign and IMS listen", 8082))
     .addOption(
       addressFlag("--control-address <address>", "where the control API listens; 0 for none. Do not expose it", 8083),
+    )
+    .addOption(addressFlag("--sftp-address <address>", "where Campaign's SFTP server listens; 0 for none", 8022))
+    .addOption(flag("--sftp-username <name>", "who may sign in there").default(defaultOptions.sftpAccount.username))
+    .addOption(flag("--sftp-password <password>", "by this password").default(defaultOptions.sftpAccount.password))
+    .addOption(flag("--sftp-public-key <key>", "or by this key, as ssh-ed25519 AAAA...").argParser(parsePublicKey))
+    .addOption(
+      flag("--sftp-host-key <text>", "another text makes another host key")
+        .default(defaultOptions.sftpHostKey, "sandbox")
+        .argParser(hostKeyOf),
+    )
+    .addOption(
+      flag("--export-folder <path>", "where Campaign's workflows export to").default(defaultOptions.exportFolder),
+    )
+    .addOption(
+      flag("--export-every-seconds <seconds>", "how often Campaign exports what is new; 0 for never")
+        .default(30)
+        .argParser(parseCount),
+    )
+    .addOption(
+      flag("--delivery-every-seconds <seconds>", "how often some profiles are sent an email; 0 for never")
+        .default(0)
+        .argParser(parseCount),
     )
     .addOption(
       flag(
@@ -51,6 +84,11 @@ export function sandboxCommand(stop: AbortSignal): Command {
       ),
     )
     .addOption(flag("--key-field <name>", "the profile's identification key").default(defaultOptions.keyField))
+    .addOption(
+      flag("--opt-out-names <prefix>", "what the profile's opt-out fields are called, as on newer or older instances")
+        .choices(["denyList", "blackList"])
+        .default(defaultOptions.optOutNames),
+    )
     .addOption(logLevelFlag())
     .action(async (flags: Flags, command: Command) => {
       await runSandbox(optionsOf(flags, command), createLogger("sandbox", flags.logLevel), stop);
@@ -62,6 +100,12 @@ function optionsOf(flags: Flags, command: Command): Partial<SandboxOptions> {
     dataverseAddress: requiredAddress(command, "--dataverse-address", flags.dataverseAddress),
     campaignAddress: requiredAddress(command, "--campaign-address", flags.campaignAddress),
     controlAddress: listenAddress(flags.controlAddress),
+    sftpAddress: listenAddress(flags.sftpAddress),
+    sftpAccount: { username: flags.sftpUsername, password: flags.sftpPassword, publicKey: flags.sftpPublicKey },
+    sftpHostKey: flags.sftpHostKey,
+    exportFolder: flags.exportFolder,
+    exportEverySeconds: flags.exportEverySeconds,
+    deliveryEverySeconds: flags.deliveryEverySeconds,
     contacts: flags.contacts,
     seed: flags.seed,
     tenantId: flags.tenantId,
@@ -70,6 +114,7 @@ function optionsOf(flags: Flags, command: Command): Partial<SandboxOptions> {
     tokenLifetimeSeconds: flags.tokenLifetime,
     campaignOrganization: flags.campaignOrganization,
     keyField: flags.keyField,
+    optOutNames: flags.optOutNames,
   };
 }
 
@@ -79,6 +124,11 @@ function requiredAddress(command: Command, name: string, value: AddressFlag): Li
 
 function parseContacts(text: string): SandboxOptions["contacts"] {
   return /^\d+$/.test(text) ? Number(text) : { file: text };
+}
+
+function parsePublicKey(text: string): string {
+  if (!isPublicKey(text)) throw new InvalidArgumentError("write a public key such as ssh-ed25519 AAAA...");
+  return text;
 }
 
 function parseCount(text: string): number {

@@ -63,6 +63,7 @@ async function bind(app: FastifyInstance, { host, port }: ListenAddress): Promis
 
 async function serve(parts: SideParts, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const { traffic, gate, faults, side } = parts;
+  const arrivedAt = performance.now();
   traffic.begin();
   const target = request.raw.url ?? "/";
   let filed = { endpoint: "unserved", status: 0, rows: 0 };
@@ -88,7 +89,7 @@ async function serve(parts: SideParts, request: FastifyRequest, reply: FastifyRe
       return send(reply, { endpoint: "fault", status: fault.status, headers, body: fault.body ?? "" });
     }
     if (fault?.kind === "slow") await sleep(fault.milliseconds);
-    const answer = await parts.handle(asSandboxRequest(request, target, fault?.kind === "tokenExpired"));
+    const answer = await parts.handle(asSandboxRequest(request, target, arrivedAt, fault?.kind === "tokenExpired"));
     filed = { endpoint: answer.endpoint, status: answer.status, rows: answer.rows ?? 0 };
     if (fault?.kind === "loseAnswerAfterWrite") return reset(reply);
     if (fault?.kind === "truncate") return truncate(reply, answer);
@@ -108,13 +109,19 @@ async function serve(parts: SideParts, request: FastifyRequest, reply: FastifyRe
 }
 
 /** A token that was never given out is refused by the service in its own words. */
-function asSandboxRequest(request: FastifyRequest, target: string, spoilToken: boolean): SandboxRequest {
+function asSandboxRequest(
+  request: FastifyRequest,
+  target: string,
+  arrivedAt: number,
+  spoilToken: boolean,
+): SandboxRequest {
   const mark = target.indexOf("?");
   const path = mark < 0 ? target : target.slice(0, mark);
   const scheme = request.headers["x-forwarded-proto"] === "https" ? "https" : "http";
   return {
     method: request.method,
     target,
+    arrivedAt,
     path,
     query: new URLSearchParams(mark < 0 ? "" : target.slice(mark + 1)),
     headers: spoilToken ? { ...request.headers, authorization: "Bearer expired" } : request.headers,

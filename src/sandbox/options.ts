@@ -1,9 +1,14 @@
 import type { ListenAddress } from "../telemetry/address.ts";
+import type { OptOutNames } from "./campaign/standard-resources.ts";
+import { type HostKey, hostKeyOf } from "./sftp/host-key.ts";
+import type { SftpAccount } from "./sftp/server.ts";
 
 /** How a sandbox is set up. */
 export interface SandboxOptions {
   readonly dataverseAddress: ListenAddress;
   readonly campaignAddress: ListenAddress;
+  /** Where Campaign's SFTP server listens; undefined: nowhere, and its files are seen through the control API alone. */
+  readonly sftpAddress: ListenAddress | undefined;
   /** undefined: no control API over HTTP. */
   readonly controlAddress: ListenAddress | undefined;
   /** How many contacts are made, or a CSV file of them by Dataverse column names. */
@@ -19,6 +24,16 @@ export interface SandboxOptions {
   readonly campaignOrganization: string;
   /** The profile's identification key, an extended field. */
   readonly keyField: string;
+  /** What the profile's opt-out fields are called, but `ccpaOptOut`. */
+  readonly optOutNames: OptOutNames;
+  readonly sftpAccount: SftpAccount;
+  readonly sftpHostKey: HostKey;
+  /** Where Campaign's workflows export to, from the SFTP user's home. */
+  readonly exportFolder: string;
+  /** How often Campaign's export workflows run; 0: only when the control API says so. */
+  readonly exportEverySeconds: number;
+  /** How often a small delivery is sent to some of the profiles; 0: never. */
+  readonly deliveryEverySeconds: number;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -27,6 +42,7 @@ export interface SandboxOptions {
 export const defaultOptions: SandboxOptions = {
   dataverseAddress: { host: "127.0.0.1", port: 0 },
   campaignAddress: { host: "127.0.0.1", port: 0 },
+  sftpAddress: undefined,
   controlAddress: undefined,
   contacts: 5000,
   seed: 1,
@@ -36,5 +52,11 @@ export const defaultOptions: SandboxOptions = {
   tokenLifetimeSeconds: 3599,
   campaignOrganization: "contoso",
   keyField: "externalId",
+  optOutNames: "denyList",
+  sftpAccount: { username: "contoso", password: "sandbox-secret", publicKey: undefined },
+  sftpHostKey: hostKeyOf("sandbox"),
+  exportFolder: "d365_loads/exports",
+  exportEverySeconds: 0,
+  deliveryEverySeconds: 0,
   now: Date.now,
 };

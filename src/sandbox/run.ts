@@ -9,6 +9,9 @@ export async function runSandbox(options: Partial<SandboxOptions>, logger: Logge
   logger.info("the sandbox is ready", {
     dataverse: sandbox.dataverseUrl,
     campaign: sandbox.campaignUrl,
+    sftp:
+      sandbox.sftp === undefined ? undefined : `sftp://${sandbox.sftp.host}:${sandbox.sftp.port}/${sandbox.sftp.path}`,
+    hostKey: sandbox.sftp?.hostKey,
     control: sandbox.controlUrl,
     contacts: await sandbox.control.countRows({ table: "contact" }),
   });

@@ -1,25 +1,23 @@
 import type { Logger } from "../telemetry/log.ts";
-import { CampaignInstance } from "./campaign/instance.ts";
 import { CampaignService } from "./campaign/service.ts";
-import { standardResources } from "./campaign/standard-resources.ts";
-import { SandboxClock } from "./clock.ts";
-import { readContactsFile } from "./contacts-file.ts";
 import { sandboxControl } from "./control/control.ts";
 import type { SandboxControl } from "./control/interface.ts";
 import { listenControl } from "./control/server.ts";
-import type { SandboxWorld, SideState } from "./control/world.ts";
-import { Traffic } from "./counters.ts";
-import { generatedRows } from "./dataverse/generated-rows.ts";
-import { Organization } from "./dataverse/organization.ts";
-import { listedRows, noRows } from "./dataverse/row-source.ts";
 import { DataverseService } from "./dataverse/service.ts";
-import { defaultProtection, ServiceProtection } from "./dataverse/service-protection.ts";
-import { accountTable, contactTable, systemUserTable } from "./dataverse/standard-tables.ts";
-import { Faults, Gate } from "./faults.ts";
-import { AccessTokens } from "./identity.ts";
+import { createWorld } from "./first-world.ts";
 import { listenSide } from "./listener.ts";
 import { defaultOptions, type SandboxOptions } from "./options.ts";
-import { guidOf } from "./random.ts";
+import { listenSftp, type SftpListener } from "./sftp/server.ts";
+
+/** Where Campaign's exports lie. */
+interface SftpAccess {
+  readonly host: string;
+  readonly port: number;
+  readonly username: string;
+  readonly password: string;
+  readonly path: string;
+  readonly hostKey: string;
+}
 
 /** A sandbox that answers. */
 export interface RunningSandbox {
@@ -31,6 +29,8 @@ export interface RunningSandbox {
   readonly campaignUrl: string;
   /** Where Campaign's tokens come from, whole. */
   readonly campaignTokenUrl: string;
+  /** What `spec.campaign.sftp` and its Secret take; undefined: no SFTP server. */
+  readonly sftp: SftpAccess | undefined;
   /** undefined: no control API over HTTP. */
   readonly controlUrl: string | undefined;
   readonly credentials: { readonly tenantId: string; readonly clientId: string; readonly clientSecret: string };
@@ -45,7 +45,7 @@ export interface RunningSandbox {
  */
 export async function startSandbox(options: Partial<SandboxOptions>, logger: Logger): Promise<RunningSandbox> {
   const settings = { ...defaultOptions, ...options };
-  const world = await createWorld(settings);
+  const world = await createWorld(settings, logger);
   const { tenantId, clientId, clientSecret, campaignOrganization } = settings;
   const dataverse = new DataverseService(world.organization, { tenantId, ...world.dataverse }, world.protection);
   const campaign = new CampaignService(world.instance, { organization: campaignOrganization, ...world.campaign });
@@ -59,59 +59,33 @@ export async function startSandbox(options: Partial<SandboxOptions>, logger: Log
     { side: "campaign", handle: (request) => campaign.handle(request), faults, logger, ...world.campaign },
     settings.campaignAddress,
   );
+  const sftpListener =
+    settings.sftpAddress === undefined ? undefined : await listenSftp(world.sftp, settings.sftpAddress, logger);
   const controlListener =
     settings.controlAddress === undefined ? undefined : await listenControl(control, settings.controlAddress, logger);
+  world.schedules.exports.set(settings.exportEverySeconds);
+  world.schedules.deliveries.set(settings.deliveryEverySeconds);
   return {
     dataverseUrl: dataverseListener.url,
     dataverseTokenUrl: `${dataverseListener.url}/${tenantId}/oauth2/v2.0/token`,
     campaignUrl: `${campaignListener.url}/${campaignOrganization}/campaign`,
     campaignTokenUrl: `${campaignListener.url}/ims/token/v3`,
+    sftp: sftpListener === undefined ? undefined : sftpAccess(settings, sftpListener),
     controlUrl: controlListener?.url,
     credentials: { tenantId, clientId, clientSecret },
     control,
     close: async () => {
+      for (const schedule of Object.values(world.schedules)) schedule.set(0);
       world.dataverse.gate.set("unreachable");
       world.campaign.gate.set("unreachable");
-      await Promise.all([dataverseListener.close(), campaignListener.close(), controlListener?.close()]);
+      const listeners = [dataverseListener, campaignListener, sftpListener, controlListener];
+      await Promise.all(listeners.map((listener) => listener?.close()));
     },
   };
 }
 
-async function createWorld(settings: SandboxOptions): Promise<SandboxWorld> {
-  const { seed, now, contacts } = settings;
-  const identity = (n: number) => guidOf(seed ^ 0x0196, n);
-  const clock = new SandboxClock(now);
-  const organization = new Organization(
-    { organizationId: identity(1), businessUnitId: identity(2), userId: identity(3) },
-    now,
-    () => clock.now(),
-  );
-  const user = { id: organization.userId, cells: { fullname: "# Sandbox", domainname: "sandbox@example.com" } };
-  organization.addTable(systemUserTable, listedRows([user]));
-  if (typeof contacts === "number") {
-    const generated = generatedRows(contacts, seed);
-    organization.addTable(accountTable, generated.accounts);
-    organization.addTable(contactTable, generated.contacts);
-  } else {
-    organization.addTable(accountTable, noRows);
-    organization.addTable(contactTable, await readContactsFile(contacts.file, contactTable, seed));
-  }
-  return {
-    organization,
-    clock,
-    protection: new ServiceProtection(defaultProtection, clock),
-    instance: new CampaignInstance(standardResources(settings.keyField), now),
-    faults: new Faults(),
-    dataverse: sideState("dataverse", settings),
-    campaign: sideState("campaign", settings),
-  };
-}
-
-function sideState(name: string, settings: SandboxOptions): SideState {
-  return {
-    traffic: new Traffic(),
-    gate: new Gate(),
-    application: { clientId: settings.clientId, clientSecret: settings.clientSecret },
-    tokens: new AccessTokens(name, settings.tokenLifetimeSeconds, settings.now),
-  };
+function sftpAccess(settings: SandboxOptions, { host, port }: SftpListener): SftpAccess {
+  const { sftpAccount, sftpHostKey, exportFolder } = settings;
+  const { username, password } = sftpAccount;
+  return { host, port, username, password, path: exportFolder, hostKey: sftpHostKey.publicKey };
 }

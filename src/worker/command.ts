@@ -9,6 +9,7 @@ const lingerMs = 500;
 
 interface Flags {
   readonly config: string;
+  readonly run?: number;
   readonly credentials: string;
   readonly state: string;
   readonly terminationLog: string;
@@ -21,6 +22,7 @@ interface Flags {
   readonly checkSeconds?: number;
   readonly pageSize?: number;
   readonly stillSeconds?: number;
+  readonly strainWindowSeconds?: number;
   readonly logLevel: LogLevel;
 }
 
@@ -33,6 +35,7 @@ export function workerCommand(stop: AbortSignal): Command {
   return new Command("worker")
     .description("moves one workflow's records between Dataverse and Adobe Campaign")
     .addOption(flag("--config <file>", "the workflow's pinned configuration").default(workerPaths.configuration))
+    .addOption(flag("--run <n>", "the run's number, for the log").argParser(positive))
     .addOption(
       flag("--credentials <directory>", "one folder a system, one file a key").default(workerPaths.credentials),
     )
@@ -70,6 +73,12 @@ export function workerCommand(stop: AbortSignal): Command {
         positive,
       ),
     )
+    .addOption(
+      flag(
+        "--strain-window-seconds <n>",
+        "over how long calls that a service holds back are summed up (default: 300)",
+      ).argParser(positive),
+    )
     .addOption(logLevelFlag())
     .action(async (flags: Flags) => {
       process.exitCode = await runWorker(optionsOf(flags), createLogger("worker", flags.logLevel), stop);
@@ -81,6 +90,7 @@ export function workerCommand(stop: AbortSignal): Command {
 function optionsOf(flags: Flags): WorkerOptions {
   const { leaseSeconds, pollSeconds, readySeconds, checkSeconds, pageSize } = flags;
   return {
+    run: flags.run,
     configurationPath: flags.config,
     credentialsDirectory: flags.credentials,
     stateDirectory: flags.state,
@@ -89,6 +99,7 @@ function optionsOf(flags: Flags): WorkerOptions {
     address: listenAddress(flags.address),
     callTimeoutSeconds: flags.callTimeoutSeconds,
     stillSeconds: flags.stillSeconds,
+    strainWindowSeconds: flags.strainWindowSeconds,
     settings: {
       ...(leaseSeconds === undefined ? {} : { leaseMs: leaseSeconds * 1000 }),
       ...(pollSeconds === undefined ? {} : { pollIntervalMs: pollSeconds * 1000 }),

@@ -1,12 +1,14 @@
+import type { Caller, Write, WriteLog } from "../write-log.ts";
 import { CampaignRefusal, keyChanged, keyTaken, linkMissing, noSuchKey, unknownPKey } from "./errors.ts";
 import { type CampaignRecord, PKeys, RecordStore } from "./record-store.ts";
 import type { Endpoint, Field, Resource } from "./schema.ts";
 import type { ThrottleSettings } from "./throttle.ts";
 import { type FieldValues, readFields } from "./values.ts";
-import { WriteLog, type Writer } from "./write-log.ts";
 
 /** What is not documented, and what customers' instances differ in. README.md says which answer is assumed by default. */
 export interface CampaignBehaviour {
+  /** Whose answers: Campaign Standard's, or those of an instance that was moved to Campaign v8. */
+  readonly dialect: "Standard" | "V8";
   /** PATCH or GET or DELETE by an identification key that no record has; `create` is for PATCH alone. */
   readonly missingKey: "404" | "500" | "create";
   /** POST with a key that another record has; `accept` makes a second record of the same key. */
@@ -29,6 +31,7 @@ export interface CampaignBehaviour {
 }
 
 const defaultBehaviour: CampaignBehaviour = {
+  dialect: "Standard",
   missingKey: "404",
   duplicateKey: "500",
   errorShape: "text",
@@ -48,14 +51,15 @@ interface ResourceEntry {
 export class CampaignInstance {
   behaviour: CampaignBehaviour = defaultBehaviour;
   readonly pkeys = new PKeys();
-  readonly writes = new WriteLog();
+  readonly writes: WriteLog;
   /** Requests that reached the engine (the unit that Adobe's packages count). */
   engineCalls = 0;
   readonly now: () => number;
   readonly #resources = new Map<string, ResourceEntry>();
 
-  constructor(resources: readonly Resource[], now: () => number) {
+  constructor(resources: readonly Resource[], now: () => number, writes: WriteLog) {
     this.now = now;
+    this.writes = writes;
     for (const resource of resources) this.addResource(resource);
   }
 
@@ -125,12 +129,12 @@ export class CampaignInstance {
   }
 
   /** @throws CampaignRefusal for bad values and a key that is taken */
-  insert(resource: Resource, endpoint: Endpoint, body: FieldValues, by: Writer): CampaignRecord {
+  insert(resource: Resource, endpoint: Endpoint, body: FieldValues, by: Caller): CampaignRecord {
     const values = this.#read(resource, endpoint, body);
     this.#checkKeys(resource, values);
     this.#checkLinks(resource, values);
     const record = this.store(resource.name).insert(values, this.now());
-    this.writes.add(resource, record, { operation: "insert", by, values: body, at: this.now() });
+    this.#log(resource, record, { operation: "insert", ...by, values: body, at: this.now() });
     return record;
   }
 
@@ -140,7 +144,7 @@ export class CampaignInstance {
     endpoint: Endpoint,
     record: CampaignRecord,
     body: FieldValues,
-    by: Writer,
+    by: Caller,
   ): CampaignRecord {
     const changes = this.#read(resource, endpoint, body);
     for (const key of resource.keys) {
@@ -151,31 +155,32 @@ export class CampaignInstance {
     }
     this.#checkLinks(resource, { ...record.values, ...changes });
     const values = { ...record.values, ...changes, ...this.#mergedItems(resource, record.values, changes) };
-    const changed = this.store(resource.name).update(record, values, this.now());
-    this.writes.add(resource, changed, { operation: "update", by, values: body, at: this.now() });
+    const now = this.now();
+    const changed = this.store(resource.name).update(record, values, changeTimes(resource, record, values, now), now);
+    this.#log(resource, changed, { operation: "update", ...by, values: body, at: now });
     return changed;
   }
 
   /**
-   * As `update`, for a record that a URL names by an identification key: then the body must not hold one, not even the
-   * same (must-read.md, "Custom keys").
+   * For a record that a URL names by an identification key: then the body must not hold one, not even the same
+   * (must-read.md, "Custom keys"). @throws CampaignRefusal
    */
-  updateByKey(
-    resource: Resource,
-    endpoint: Endpoint,
-    record: CampaignRecord,
-    body: FieldValues,
-    by: Writer,
-  ): CampaignRecord {
+  refuseKeys(resource: Resource, record: CampaignRecord, body: FieldValues): void {
     for (const key of resource.keys) {
       if (key in body) throw keyChanged(resource, String(record.values[key] ?? ""), String(body[key]));
     }
-    return this.update(resource, endpoint, record, body, by);
   }
 
-  delete(resource: Resource, record: CampaignRecord, by: Writer): void {
+  delete(resource: Resource, record: CampaignRecord, by: Caller): void {
     this.store(resource.name).delete(record);
-    this.writes.add(resource, record, { operation: "delete", by, values: {}, at: this.now() });
+    this.#log(resource, record, { operation: "delete", ...by, values: {}, at: this.now() });
+  }
+
+  /** By the value of the first identification key, or `#<number>` for a record without one. */
+  #log(resource: Resource, record: CampaignRecord, write: Write): void {
+    const key = resource.keys[0];
+    const value = key === undefined ? undefined : record.values[key];
+    this.writes.add(resource.name, value === undefined ? `#${record.id}` : String(value), write);
   }
 
   #read(resource: Resource, endpoint: Endpoint, body: FieldValues): FieldValues {
@@ -228,4 +233,18 @@ export class CampaignInstance {
     }
     return entry;
   }
+}
+
+/** What is known of when each timed field last changed, after a write of these values. */
+function changeTimes(
+  resource: Resource,
+  record: CampaignRecord,
+  values: FieldValues,
+  now: number,
+): CampaignRecord["changedAt"] {
+  const changed = resource.fields.filter(
+    ({ name, timed }) => timed === true && (values[name] ?? false) !== (record.values[name] ?? false),
+  );
+  if (changed.length === 0) return record.changedAt;
+  return { ...record.changedAt, ...Object.fromEntries(changed.map(({ name }) => [name, now])) };
 }

@@ -8,6 +8,8 @@ export interface CampaignRecord {
   readonly created: number;
   readonly lastModified: number;
   readonly values: FieldValues;
+  /** When each timed field last changed, if that was after the record was created. */
+  readonly changedAt?: Readonly<Record<string, number>>;
 }
 
 /** The records of one resource, with an index for each identification key. Numbers are given in order of creation. */
@@ -16,6 +18,7 @@ export class RecordStore {
   /** Key → value → the numbers of the records that have it; more than one only if duplicates are accepted. */
   readonly #indexes = new Map<string, Map<string, readonly number[] | number>>();
   #last = 0;
+  #newest = 0;
 
   constructor(keys: readonly string[]) {
     for (const key of keys) this.#indexes.set(key, new Map());
@@ -23,6 +26,11 @@ export class RecordStore {
 
   get count(): number {
     return this.#records.size;
+  }
+
+  /** When a record was last made or changed. */
+  get newest(): number {
+    return this.#newest;
   }
 
   get(id: number): CampaignRecord | undefined {
@@ -50,17 +58,23 @@ export class RecordStore {
     return this.#put({ id: this.#last, created: now, lastModified: now, values });
   }
 
-  update(record: CampaignRecord, values: FieldValues, now: number): CampaignRecord {
+  update(
+    record: CampaignRecord,
+    values: FieldValues,
+    changedAt: CampaignRecord["changedAt"],
+    now: number,
+  ): CampaignRecord {
     this.#unindex(record);
-    return this.#put({ ...record, lastModified: now, values });
+    return this.#put({ ...record, lastModified: now, values, ...(changedAt === undefined ? {} : { changedAt }) });
   }
 
   /** Empties a field that is no key in every record. */
   forget(field: string): void {
     for (const record of this.#records.values()) {
       if (!(field in record.values)) continue;
-      const { [field]: _, ...values } = record.values;
-      this.#records.set(record.id, { ...record, values });
+      const { [field]: _value, ...values } = record.values;
+      const { [field]: _time, ...changedAt } = record.changedAt ?? {};
+      this.#records.set(record.id, { ...record, values, changedAt });
     }
   }
 
@@ -76,6 +90,7 @@ export class RecordStore {
 
   #put(record: CampaignRecord): CampaignRecord {
     this.#records.set(record.id, record);
+    this.#newest = Math.max(this.#newest, record.lastModified);
     for (const [key, index] of this.#indexes) {
       const value = record.values[key];
       if (value === undefined) continue;

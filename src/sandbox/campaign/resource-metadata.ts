@@ -83,9 +83,15 @@ function enumerationValues(values: readonly string[]): Record<string, unknown> {
   );
 }
 
-export function filterMetadata(base: UrlBase, resource: Resource): Record<string, unknown> {
+/** @param nameOf what this instance calls a filter */
+export function filterMetadata(
+  base: UrlBase,
+  resource: Resource,
+  nameOf: (filter: string) => string,
+): Record<string, unknown> {
+  const filters = filtersOf(resource).map(({ name, parameters }) => ({ name: nameOf(name), parameters }));
   return Object.fromEntries(
-    filtersOf(resource).map(({ name, parameters }) => [
+    filters.map(({ name, parameters }) => [
       name,
       {
         PKey: `@${Buffer.from(`${resource.name} ${name}`).toString("base64url")}`,

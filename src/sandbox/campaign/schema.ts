@@ -30,6 +30,8 @@ export interface Field {
   /** `email` refuses what is no address; `smartCase` turns "jEAN dupont" into "Jean Dupont". */
   readonly dataPolicy?: "none" | "email" | "smartCase" | "upperCase" | "lowerCase";
   readonly readOnly?: boolean;
+  /** Campaign keeps when it last changed. REST does not tell it; exports do. */
+  readonly timed?: boolean;
   /** Made by an extension: seen through `profileAndServicesExt` only. */
   readonly extended?: boolean;
 }

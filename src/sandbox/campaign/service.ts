@@ -1,5 +1,6 @@
 import { header, type SandboxAnswer, type SandboxRequest } from "../answer.ts";
 import { type AccessTokens, type Application, bearerToken } from "../identity.ts";
+import type { Caller } from "../write-log.ts";
 import * as refuse from "./errors.ts";
 import { CampaignRefusal } from "./errors.ts";
 import type { CampaignInstance } from "./instance.ts";
@@ -11,6 +12,7 @@ import type { Endpoint, Resource } from "./schema.ts";
 import { signIn } from "./sign-in.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { Throttle } from "./throttle.ts";
+import { refusalOfV8, refuseLinksByFields, refuseLocation, v8Filter } from "./v8.ts";
 import { type FieldValues, visibleFields } from "./values.ts";
 
 const endpoints: readonly Endpoint[] = ["profileAndServices", "profileAndServicesExt", "customResources"];
@@ -43,9 +45,15 @@ export class CampaignService {
     try {
       return Promise.resolve(this.#route(request));
     } catch (error) {
-      if (error instanceof CampaignRefusal) return Promise.resolve(this.#refusal(error));
+      if (error instanceof CampaignRefusal) {
+        return Promise.resolve(this.#refusal(this.#isV8 ? refusalOfV8(error, request.path) : error));
+      }
       return Promise.reject(error);
     }
+  }
+
+  get #isV8(): boolean {
+    return this.#instance.behaviour.dialect === "V8";
   }
 
   #route(request: SandboxRequest): SandboxAnswer {
@@ -57,7 +65,8 @@ export class CampaignService {
     if (organization !== this.#organization || campaign !== "campaign" || endpoint === undefined) throw refuse.badUri();
     this.#instance.engineCalls += 1;
     const base: UrlBase = { campaign: `${request.origin}/${this.#organization}/campaign`, endpoint };
-    const [name, ...below] = rest;
+    const [name, ...segments] = rest;
+    const below = this.#isV8 ? segments.map(v8Filter.standardNameOf) : segments;
     if (name === undefined) return json(`${endpoint}`, endpointIndex(this.#instance, base));
     if (name === "resourceType") return this.#resourceType(base, below);
     const resource = this.#exposed(endpoint, name.replace(/\.json$/, ""));
@@ -91,7 +100,7 @@ export class CampaignService {
     if (name === undefined) return json("metadata", endpointIndex(this.#instance, base));
     const resource = this.#exposed(base.endpoint, name);
     return rest[0] === "filters"
-      ? json("filters", filterMetadata(base, resource))
+      ? json("filters", filterMetadata(base, resource, this.#isV8 ? v8Filter.nameOf : (filter) => filter))
       : json("metadata", resourceMetadata(base, resource));
   }
 
@@ -110,7 +119,9 @@ export class CampaignService {
       return { ...json([resource.name, ...path.filters].join("/"), list.json), rows: list.rows };
     }
     if (request.method !== "POST" || path.filters.length > 0) throw refuse.badUri();
-    const record = this.#instance.insert(resource, base.endpoint, parseBody(request), "api");
+    const body = parseBody(request);
+    if (this.#isV8) refuseLinksByFields(resource, body);
+    const record = this.#instance.insert(resource, base.endpoint, body, callerOf(request));
     return { ...json(resource.name, recordJson(this.#instance, base, resource, record)), status: 201 };
   }
 
@@ -132,12 +143,17 @@ export class CampaignService {
       case "GET":
         return { ...json(endpoint, recordJson(this.#instance, base, resource, known)), rows: 1 };
       case "PATCH": {
-        const update = name.startsWith("@") ? "update" : "updateByKey";
-        const record = this.#instance[update](resource, base.endpoint, known, parseBody(request), "api");
+        const body = parseBody(request);
+        if (this.#isV8) {
+          if (Object.keys(body).length === 0) return { endpoint, status: 204, headers: {}, body: "" };
+          refuseLocation(resource, body);
+        }
+        if (!name.startsWith("@")) this.#instance.refuseKeys(resource, known, body);
+        const record = this.#instance.update(resource, base.endpoint, known, body, callerOf(request));
         return this.#patched(base, resource, record, endpoint);
       }
       case "DELETE":
-        this.#instance.delete(resource, known, "api");
+        this.#instance.delete(resource, known, callerOf(request));
         return { endpoint, status: 200, headers: {}, body: "" };
       default:
         throw refuse.badUri();
@@ -158,7 +174,7 @@ export class CampaignService {
     const field = resource.keys[0];
     if (missingKey === "create" && request.method === "PATCH" && field !== undefined) {
       const values = { ...parseBody(request), [field]: key };
-      const record = this.#instance.insert(resource, base.endpoint, values, "api");
+      const record = this.#instance.insert(resource, base.endpoint, values, callerOf(request));
       return this.#patched(base, resource, record, endpoint);
     }
     throw missingKey === "500" ? refuse.failed() : refuse.noSuchKey(resource, key);
@@ -207,6 +223,10 @@ function pathSegments(path: string): string[] {
   } catch {
     throw refuse.badUri();
   }
+}
+
+function callerOf({ arrivedAt }: SandboxRequest): Caller {
+  return { by: "api", arrivedAt };
 }
 
 function parseBody(request: SandboxRequest): FieldValues {

@@ -10,7 +10,17 @@ function text(name: string, label: string, maxLength: number, more: Partial<Fiel
   return { name, type: "string", label, maxLength, ...more };
 }
 
-const denyLists = ["", "Email", "Fax", "Mobile", "Phone", "PostalMail", "Pushnotification"];
+const channels = ["", "Email", "Fax", "Mobile", "Phone", "PostalMail", "Pushnotification"];
+
+/** `denyListEmail` by the integration pages, `blackListEmail` by the data model and on older instances. */
+export type OptOutNames = "denyList" | "blackList";
+
+function optOutFields(names: OptOutNames): readonly Field[] {
+  const denied = channels.map((channel): Field => {
+    return { name: `${names}${channel}`, type: "boolean", label: `No longer contact ${channel}`.trim(), timed: true };
+  });
+  return [...denied, { name: "ccpaOptOut", type: "boolean", label: "CCPA opt-out", timed: true }];
+}
 
 const system: readonly Field[] = [
   { name: "created", type: "datetime", label: "Created", readOnly: true },
@@ -56,7 +66,7 @@ function extension(keyField: string): readonly Field[] {
   return fields.map((field) => ({ ...field, extended: true }));
 }
 
-export function standardResources(keyField: string): readonly Resource[] {
+export function standardResources(keyField: string, optOuts: OptOutNames): readonly Resource[] {
   const profile: Resource = {
     name: "profile",
     label: "Profiles",
@@ -82,10 +92,7 @@ export function standardResources(keyField: string): readonly Resource[] {
       text("timeZone", "Time zone", 64),
       text("thumbnail", "Thumbnail", 255),
       location,
-      ...denyLists.map(
-        (name): Field => ({ name: `denyList${name}`, type: "boolean", label: `No longer contact ${name}` }),
-      ),
-      { name: "ccpaOptOut", type: "boolean", label: "CCPA opt-out" },
+      ...optOutFields(optOuts),
       ...extension(keyField),
     ],
   };

@@ -22,8 +22,6 @@ type CampaignControl = Pick<
   | "rotatePKeys"
   | "writes"
   | "allWrites"
-  | "setWriteLog"
-  | "clearWriteLog"
 >;
 
 export function campaignControl({ instance }: SandboxWorld): CampaignControl {
@@ -65,16 +63,16 @@ export function campaignControl({ instance }: SandboxWorld): CampaignControl {
     insertRecords: async ({ resource, records: list }) =>
       list.map(
         (values) =>
-          checked(() => instance.insert(known(resource), lastEndpoint(known(resource)), values, "control")).id,
+          checked(() => instance.insert(known(resource), lastEndpoint(known(resource)), values, { by: "control" })).id,
       ),
     updateRecord: async ({ resource, key, values }) => {
       const record = found(instance, known(resource), key)[0];
       if (record === undefined) throw new ControlError(`no record of "${resource}" has the key "${key}"`);
-      checked(() => instance.update(known(resource), lastEndpoint(known(resource)), record, values, "control"));
+      checked(() => instance.update(known(resource), lastEndpoint(known(resource)), record, values, { by: "control" }));
     },
     deleteRecords: async ({ resource, keys }) => {
       const gone = keys.flatMap((key) => found(instance, known(resource), key));
-      for (const record of gone) instance.delete(known(resource), record, "control");
+      for (const record of gone) instance.delete(known(resource), record, { by: "control" });
       return gone.length;
     },
     setCampaignBehaviour: async (behaviour) => {
@@ -84,8 +82,6 @@ export function campaignControl({ instance }: SandboxWorld): CampaignControl {
     rotatePKeys: async () => instance.pkeys.rotate(),
     writes: async ({ resource, key }) => instance.writes.of(known(resource).name, key),
     allWrites: ({ resource }) => allWrites(instance, known(resource)),
-    setWriteLog: async ({ enabled }) => instance.writes.enable(enabled),
-    clearWriteLog: async () => instance.writes.clear(),
   };
 }
 
@@ -111,7 +107,16 @@ function controlRecord(instance: CampaignInstance, resource: Resource, record: C
     values[name] =
       field?.type === "link" && typeof value === "number" ? linkText(instance, field.target ?? "", value) : value;
   }
-  return { id, created, lastModified, values, ...(instance.isHidden(resource, record) ? { hidden: true } : {}) };
+  const timed = resource.fields.filter((field) => field.timed === true);
+  const changedAt = Object.fromEntries(timed.map(({ name }) => [name, record.changedAt?.[name] ?? created]));
+  return {
+    id,
+    created,
+    lastModified,
+    values,
+    ...(timed.length === 0 ? {} : { changedAt }),
+    ...(instance.isHidden(resource, record) ? { hidden: true } : {}),
+  };
 }
 
 function linkText(instance: CampaignInstance, target: string, id: number): string {

@@ -1,6 +1,7 @@
 import type { Side } from "../faults.ts";
 import { campaignControl } from "./campaign-control.ts";
 import { dataverseControl } from "./dataverse-control.ts";
+import { exportsControl } from "./exports-control.ts";
 import { ControlError, type SandboxControl } from "./interface.ts";
 import type { SandboxWorld } from "./world.ts";
 
@@ -10,6 +11,7 @@ export function sandboxControl(world: SandboxWorld): SandboxControl {
   return {
     ...dataverseControl(world),
     ...campaignControl(world),
+    ...exportsControl(world),
     counters: async () => ({
       dataverse: world.dataverse.traffic.read(),
       campaign: { ...world.campaign.traffic.read(), engineCalls: world.instance.engineCalls },
@@ -18,6 +20,14 @@ export function sandboxControl(world: SandboxWorld): SandboxControl {
       world.dataverse.traffic.reset();
       world.campaign.traffic.reset();
       world.instance.engineCalls = 0;
+    },
+    setWriteLog: async ({ enabled }) => {
+      world.organization.writes.enable(enabled);
+      world.instance.writes.enable(enabled);
+    },
+    clearWriteLog: async () => {
+      world.organization.writes.clear();
+      world.instance.writes.clear();
     },
     addFault: async (rule) => {
       try {

@@ -33,6 +33,7 @@ type DataverseControl = Pick<
   | "insertRows"
   | "updateRows"
   | "deleteRows"
+  | "allRowWrites"
   | "changeMany"
   | "expireDeltaTokens"
   | "setServiceProtection"
@@ -99,8 +100,11 @@ export function dataverseControl({ organization, protection, clock }: SandboxWor
     },
     deleteRows: async ({ table, ids }) => {
       const store = organization.store(known(table).name);
-      return ids.filter((id) => store.delete(id.toLowerCase())).length;
+      const there = ids.map((id) => id.toLowerCase()).filter((id) => store.get(id) !== undefined);
+      for (const id of new Set(there)) organization.delete(table, id, "control");
+      return new Set(there).size;
     },
+    allRowWrites: ({ table }) => rowWrites(organization, known(table)),
     changeMany: async (input) => changeMany(organization, known(input.table), input),
     expireDeltaTokens: async ({ table }) => {
       const tables = table === undefined ? organization.tables() : [known(table)];
@@ -171,6 +175,10 @@ async function* rows(organization: Organization, table: Table): AsyncIterable<Co
   for (const row of organization.store(table.name).scan(0)) yield controlRow(row);
 }
 
+async function* rowWrites(organization: Organization, { name }: Table): ReturnType<SandboxControl["allRowWrites"]> {
+  for (const { key, entries } of organization.writes.all(name)) yield { id: key, entries };
+}
+
 function controlRow({ id, version, createdOn, modifiedOn, cells }: Row): ControlRow {
   const filled = Object.entries(cells).filter(([, value]) => value !== null);
   return { id, version, createdOn, modifiedOn, cells: Object.fromEntries(filled) };
@@ -180,12 +188,12 @@ function insert(organization: Organization, table: Table, row: NewRow): string {
   const id = (row.id ?? randomUUID()).toLowerCase();
   if (organization.store(table.name).get(id) !== undefined)
     throw new ControlError(`"${table.name}" has a row ${id} already`);
-  checked(() => organization.insert(table.name, id, checkCells(table, row.cells)));
+  checked(() => organization.insert(table.name, id, checkCells(table, row.cells), "control"));
   return id;
 }
 
 function update(organization: Organization, table: Table, row: RowUpdate): void {
-  checked(() => organization.update(table.name, row.id.toLowerCase(), checkCells(table, row.cells)));
+  checked(() => organization.update(table.name, row.id.toLowerCase(), checkCells(table, row.cells), "control"));
 }
 
 function changeMany(organization: Organization, table: Table, input: ManyChanges): readonly string[] {
@@ -203,7 +211,7 @@ function changeMany(organization: Organization, table: Table, input: ManyChanges
     );
   }
   for (const [index, id] of ids.entries()) {
-    if (input.operation === "delete") store.delete(id);
+    if (input.operation === "delete") organization.delete(table.name, id, "control");
     else update(organization, table, { id, cells: numbered(input.cells ?? {}, index) });
   }
   return ids;

@@ -1,11 +1,14 @@
 import type { CampaignBehaviour } from "../campaign/instance.ts";
 import type { Field, Resource } from "../campaign/schema.ts";
-import type { WriteEntry } from "../campaign/write-log.ts";
 import type { TrafficCounters } from "../counters.ts";
 import type { ChurnSettings } from "../dataverse/page-churn.ts";
 import type { Cells, Choice, Column, Table } from "../dataverse/schema.ts";
 import type { ProtectionSettings } from "../dataverse/service-protection.ts";
+import type { ExportSettings } from "../exports/export-workflows.ts";
+import type { DeliveryOrder, DeliveryReport } from "../exports/sender.ts";
 import type { FaultRule, GateState, Side } from "../faults.ts";
+import type { SftpState } from "../sftp/connections.ts";
+import type { WriteEntry } from "../write-log.ts";
 
 /** A Dataverse row as the control API shows it. */
 export interface ControlRow {
@@ -45,6 +48,8 @@ export interface ControlRecord {
   readonly created: number;
   readonly lastModified: number;
   readonly values: Readonly<Record<string, unknown>>;
+  /** When each opt-out field came to its value, in milliseconds since 1970: at first with the record. */
+  readonly changedAt?: Readonly<Record<string, number>>;
   /** It waits for the target of a mandatory link: the API does not show it. */
   readonly hidden?: true;
 }
@@ -64,6 +69,26 @@ interface OrganizationSettings {
    */
   readonly staleDefinitions: boolean;
 }
+
+/** A file that lies where Campaign's workflows export to. */
+interface ExportFile {
+  readonly name: string;
+  readonly sizeBytes: number;
+  /** Milliseconds since 1970. */
+  readonly modifiedAt: number;
+}
+
+/** Campaign's export workflows, and the deliveries that give them something to export. */
+interface ExportSchedule extends ExportSettings {
+  /** 0: only when `runExports` is called. */
+  readonly everySeconds: number;
+  /** A small delivery to some of the profiles; 0: none. */
+  readonly deliveryEverySeconds: number;
+}
+
+/** How bytes of a file are written in JSON. */
+export const fileEncodings = ["utf8", "latin1", "utf16le", "base64"] as const;
+type FileEncoding = (typeof fileEncodings)[number];
 
 interface SandboxCounters {
   readonly dataverse: TrafficCounters;
@@ -107,6 +132,10 @@ export interface SandboxControl {
   updateRows(input: { table: string; rows: readonly RowUpdate[] }): Promise<void>;
   /** Rows that are not there are passed over; returns how many were deleted. */
   deleteRows(input: { table: string; ids: readonly string[] }): Promise<number>;
+  /** Every write of each row, oldest first; what a transaction took back is not among them. */
+  allRowWrites(input: {
+    table: string;
+  }): AsyncIterable<{ readonly id: string; readonly entries: readonly WriteEntry[] }>;
   /** Returns the ids in order. */
   changeMany(input: ManyChanges): Promise<readonly string[]>;
   /** Refuses every delta token given out until now; of one table, or of all. */
@@ -151,10 +180,49 @@ export interface SandboxControl {
   allWrites(input: {
     resource: string;
   }): AsyncIterable<{ readonly key: string; readonly entries: readonly WriteEntry[] }>;
-  setWriteLog(input: { enabled: boolean }): Promise<void>;
-  clearWriteLog(): Promise<void>;
+
+  // Campaign's deliveries, and the workflows that export what became of them
+  /**
+   * Sends a delivery: its logs wait for the export workflows. Opens, clicks and late bounces come about within `spreadSeconds`,
+   * and are exported by the next run after that.
+   */
+  sendDelivery(input: DeliveryOrder): Promise<DeliveryReport>;
+  /** Runs the export workflows now; returns the names of the files that they wrote: none where nothing is new. */
+  runExports(): Promise<readonly string[]>;
+  setExports(input: Partial<ExportSchedule>): Promise<ExportSchedule>;
+  /** What the opt-out export would write: of profiles whose opt-outs changed at `since` (ms) or later, or of all. */
+  exportOptOuts(input: { since?: number }): Promise<{ readonly name: string; readonly text: string }>;
+
+  // Campaign's SFTP server. A name is taken from the folder of the exports.
+  listExports(): Promise<readonly ExportFile[]>;
+  /** What stands in the file; utf8 when no encoding is named. */
+  readExport(input: { name: string; encoding?: FileEncoding }): Promise<string>;
+  /**
+   * Makes a file or writes over it, in place; with `append` at its end. `readable: false`: the user may not read it, until
+   * it is put again with `true`.
+   */
+  putExport(input: {
+    name: string;
+    text: string;
+    encoding?: FileEncoding;
+    append?: boolean;
+    modifiedAt?: number;
+    readable?: boolean;
+  }): Promise<void>;
+  /** The file that had the new name is gone. */
+  renameExport(input: { from: string; to: string }): Promise<void>;
+  /** Cuts a file, or makes it longer by zeros. */
+  truncateExport(input: { name: string; sizeBytes: number }): Promise<void>;
+  removeExport(input: { name: string }): Promise<void>;
+  /** From now on: whether the server can be reached, and what lets its user in. Connections that there are stay signed in. */
+  setSftp(input: { state?: SftpState; password?: string; publicKey?: string }): Promise<void>;
+  /** Resets all connections, or does so once `afterBytes` more of files were read; returns how many it reset. */
+  cutSftp(input: { afterBytes?: number }): Promise<number>;
 
   // Both sides
+  /** Of both sides. At first Campaign's writes are kept and Dataverse's are not. */
+  setWriteLog(input: { enabled: boolean }): Promise<void>;
+  clearWriteLog(): Promise<void>;
   counters(): Promise<SandboxCounters>;
   resetCounters(): Promise<void>;
   /** Returns the rule's id. */

@@ -1,7 +1,8 @@
 import Type, { type TProperties, type TSchema } from "typebox";
 import { fieldTypes } from "../campaign/schema.ts";
 import { columnTypes } from "../dataverse/schema.ts";
-import type { SandboxControl } from "./interface.ts";
+import { sftpStates } from "../sftp/connections.ts";
+import { fileEncodings, type SandboxControl } from "./interface.ts";
 
 /** The input of every control method, as JSON Schema. */
 
@@ -40,6 +41,7 @@ const table = object({
   changeTracking: Type.Boolean(),
   keys: Type.Array(texts),
   columns: Type.Array(column),
+  isActivity: optional(Type.Boolean()),
   bulkMessages: optional(Type.Boolean()),
   predecessors: optional(count),
 });
@@ -54,6 +56,7 @@ const plainField = {
   dataPolicy: optional(oneOf(["none", "email", "smartCase", "upperCase", "lowerCase"])),
   mandatory: optional(Type.Boolean()),
   readOnly: optional(Type.Boolean()),
+  timed: optional(Type.Boolean()),
   extended: optional(Type.Boolean()),
 };
 const field = object({ ...plainField, fields: optional(Type.Array(object(plainField))) });
@@ -79,6 +82,7 @@ const action = Type.Union([
 ]);
 
 const number = Type.Number({ minimum: 0 });
+const rate = Type.Number({ minimum: 0, maximum: 1 });
 
 export const inputSchemas: Readonly<Record<keyof SandboxControl, TSchema>> = {
   tables: none,
@@ -96,6 +100,7 @@ export const inputSchemas: Readonly<Record<keyof SandboxControl, TSchema>> = {
   insertRows: object({ table: text, rows: Type.Array(object({ id: optional(guid), cells })) }),
   updateRows: object({ table: text, rows: Type.Array(object({ id: guid, cells })) }),
   deleteRows: object({ table: text, ids: Type.Array(guid) }),
+  allRowWrites: object({ table: text }),
   changeMany: object({
     table: text,
     count,
@@ -144,6 +149,7 @@ export const inputSchemas: Readonly<Record<keyof SandboxControl, TSchema>> = {
   updateRecord: object({ resource: text, key: Type.String(), values }),
   deleteRecords: object({ resource: text, keys: Type.Array(Type.String()) }),
   setCampaignBehaviour: object({
+    dialect: optional(oneOf(["Standard", "V8"])),
     missingKey: optional(oneOf(["404", "500", "create"])),
     duplicateKey: optional(oneOf(["500", "409", "accept"])),
     errorShape: optional(oneOf(["text", "json"])),
@@ -167,6 +173,47 @@ export const inputSchemas: Readonly<Record<keyof SandboxControl, TSchema>> = {
   allWrites: object({ resource: text }),
   setWriteLog: object({ enabled: Type.Boolean() }),
   clearWriteLog: none,
+  sendDelivery: object({
+    name: optional(text),
+    campaignId: optional(Type.String()),
+    campaignName: optional(Type.String()),
+    contactKeys: optional(texts),
+    count: optional(count),
+    deliveries: optional(count),
+    at: optional(number),
+    openRate: optional(rate),
+    clickRate: optional(rate),
+    hardBounceRate: optional(rate),
+    softBounceRate: optional(rate),
+    lateBounceRate: optional(rate),
+    spreadSeconds: optional(number),
+  }),
+  runExports: none,
+  setExports: object({
+    everySeconds: optional(number),
+    deliveryEverySeconds: optional(number),
+    writing: optional(oneOf(["rename", "inPlace"])),
+    chunkBytes: optional(Type.Integer({ minimum: 1 })),
+    pauseMilliseconds: optional(number),
+    timeZone: optional(text),
+    delimiter: optional(Type.String({ minLength: 1, maxLength: 1 })),
+  }),
+  exportOptOuts: object({ since: optional(number) }),
+  listExports: none,
+  readExport: object({ name: text, encoding: optional(oneOf(fileEncodings)) }),
+  putExport: object({
+    name: text,
+    text: Type.String(),
+    encoding: optional(oneOf(fileEncodings)),
+    append: optional(Type.Boolean()),
+    modifiedAt: optional(number),
+    readable: optional(Type.Boolean()),
+  }),
+  renameExport: object({ from: text, to: text }),
+  truncateExport: object({ name: text, sizeBytes: count }),
+  removeExport: object({ name: text }),
+  setSftp: object({ state: optional(oneOf(sftpStates)), password: optional(text), publicKey: optional(text) }),
+  cutSftp: object({ afterBytes: optional(count) }),
   counters: none,
   resetCounters: none,
   addFault: object({

@@ -133,6 +133,7 @@ function perform(
       query: new URLSearchParams(mark < 0 ? "" : target.slice(mark + 1)),
       headers: operation.headers,
       origin: batch.origin,
+      arrivedAt: batch.arrivedAt,
       body: dereferenceBody(operation.body, references),
     },
     preferences,

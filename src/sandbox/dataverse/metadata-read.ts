@@ -3,6 +3,7 @@ import { badRequest, DataverseRefusal, noProperty, noSegment, notInSandbox } fro
 import { serviceRoot } from "./links.ts";
 import { parseFilter } from "./odata-filter.ts";
 import type { Organization } from "./organization.ts";
+import { manyToOne, oneToMany } from "./relationships.ts";
 import type { Column, Table } from "./schema.ts";
 import {
   columnId,
@@ -40,16 +41,18 @@ export function readMetadata(
   const key = /^EntityDefinitions\((.+)\)$/.exec(root)?.[1];
   const { tables } = organization.definitions({ strong: isStrong(request) });
   if (key === undefined) {
-    const rows = tables.map((table) => tableJson(table, options));
+    const rows = tables.map((table) => tableJson(tables, table, options));
     return { "@odata.context": context, value: keep(tables.map(tableMetadata), rows, options, "EntityMetadata") };
   }
   const table = findTable(tables, key);
-  if (rest.length === 0) return { "@odata.context": `${context}/$entity`, ...tableJson(table, options) };
-  return { "@odata.context": context, ...below(table, rest, options) };
+  if (rest.length === 0) return { "@odata.context": `${context}/$entity`, ...tableJson(tables, table, options) };
+  return { "@odata.context": context, ...below(tables, table, rest, options) };
 }
 
-function below(table: Table, segments: readonly string[], options: Options): MetadataJson {
+function below(tables: readonly Table[], table: Table, segments: readonly string[], options: Options): MetadataJson {
   const [collection = "", ...rest] = segments;
+  const found = relationships(tables, table, collection, options);
+  if (found !== undefined && rest.length === 0) return { value: found };
   if (collection === "Keys")
     return { value: table.keys.map((columns) => project(keyMetadata(table, columns), options, "EntityKeyMetadata")) };
   const key = /^Attributes(?:\((.+)\))?$/.exec(collection);
@@ -65,13 +68,36 @@ function below(table: Table, segments: readonly string[], options: Options): Met
   return attributeJson(table, column, cast, options);
 }
 
-function tableJson(table: Table, options: Options): MetadataJson {
+/** undefined: no such collection. There are no relationships of many to many. */
+function relationships(
+  tables: readonly Table[],
+  table: Table,
+  collection: string,
+  options: Options,
+): readonly MetadataJson[] | undefined {
+  if (collection === "ManyToManyRelationships") return [];
+  if (collection !== "ManyToOneRelationships" && collection !== "OneToManyRelationships") return undefined;
+  const whole = collection === "ManyToOneRelationships" ? manyToOne(table) : oneToMany(tables, table);
+  const type = "OneToManyRelationshipMetadata";
+  return keep(
+    whole,
+    whole.map((one) => project(one, options, type)),
+    options,
+    type,
+  );
+}
+
+function tableJson(tables: readonly Table[], table: Table, options: Options): MetadataJson {
   const json: Record<string, unknown> = { ...project(tableMetadata(table), options, "EntityMetadata") };
   for (const { name, options: inner } of options.expand) {
     if (name === "Attributes") json[name] = attributes(table, undefined, inner);
     else if (name === "Keys")
       json[name] = table.keys.map((columns) => project(keyMetadata(table, columns), inner, "EntityKeyMetadata"));
-    else throw noProperty(name, "EntityMetadata");
+    else {
+      const found = relationships(tables, table, name, inner);
+      if (found === undefined) throw noProperty(name, "EntityMetadata");
+      json[name] = found;
+    }
   }
   return json;
 }

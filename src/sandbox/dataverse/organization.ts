@@ -1,4 +1,6 @@
-import { keyTaken, noRow, noRowByKey, versionStampExpired } from "./errors.ts";
+import type { Write, WriteLog, Writer } from "../write-log.ts";
+import { AlternateKeys } from "./alternate-keys.ts";
+import { noRow, noRowByKey, versionStampExpired } from "./errors.ts";
 import { PageChurn } from "./page-churn.ts";
 import type { RowSource } from "./row-source.ts";
 import type { Cells, CellValue, Column, Table } from "./schema.ts";
@@ -15,15 +17,12 @@ interface Definitions {
 interface TableEntry {
   schema: Table;
   readonly store: TableStore;
-  readonly source: RowSource;
+  readonly keys: AlternateKeys;
   /** Delta tokens older than this are refused. */
   oldestToken: number;
-  /** Alternate key → key values → id; built at the first use of a key. */
-  readonly keyIndexes: Map<string, Map<string, string>>;
 }
 
 const firstVersion = 1_000_000;
-const separator = "\u0000";
 
 /** One Dataverse organisation: its tables, its rows, and the rules that hold whoever writes. */
 export class Organization {
@@ -34,6 +33,9 @@ export class Organization {
   /** What changed in the schema, and its version: the global metadata version. */
   readonly schemaLog = new SchemaLog();
   readonly churn = new PageChurn();
+  readonly writes: WriteLog;
+  /** Writes of the transaction that is open. */
+  #unlogged: (() => void)[] | undefined;
   /** Days that a delta token lives (organization.ExpireChangeTrackingInDays). */
   expireChangeTrackingInDays = 7;
   readonly #tables = new Map<string, TableEntry>();
@@ -48,14 +50,15 @@ export class Organization {
 
   constructor(
     ids: { organizationId: string; businessUnitId: string; userId: string },
-    now: () => number,
-    expiryNow: () => number,
+    times: { now: () => number; expiryNow: () => number },
+    writes: WriteLog,
   ) {
     this.organizationId = ids.organizationId;
     this.businessUnitId = ids.businessUnitId;
     this.userId = ids.userId;
-    this.now = now;
-    this.expiryNow = expiryNow;
+    this.now = times.now;
+    this.expiryNow = times.expiryNow;
+    this.writes = writes;
   }
 
   addTable(schema: Table, source: RowSource): void {
@@ -63,7 +66,7 @@ export class Organization {
     const store = new TableStore(source, this.clock, this.now());
     const columns = schema.columns.map((column) => this.#made(`${schema.name}.${column.name}`, column));
     const made = this.#made(schema.name, { ...schema, columns });
-    this.#tables.set(schema.name, { schema: made, store, source, oldestToken: 0, keyIndexes: new Map() });
+    this.#tables.set(schema.name, { schema: made, store, keys: new AlternateKeys(store, source), oldestToken: 0 });
     this.schemaLog.record(undefined, made);
   }
 
@@ -136,7 +139,7 @@ export class Organization {
     for (const { name, type } of before.columns) {
       if (!columns.some((one) => one.name === name && one.type === type)) entry.store.forget(name);
     }
-    entry.keyIndexes.clear();
+    entry.keys.clear();
     this.schemaLog.record(before, entry.schema);
   }
 
@@ -161,15 +164,7 @@ export class Organization {
 
   /** The id of the row with these key values. `columns` is one of the table's alternate keys. */
   findByKey(table: string, columns: readonly string[], values: readonly string[]): string | undefined {
-    const { store, source } = this.#entry(table);
-    const wanted = values.join(separator);
-    const holds = (row: Row | undefined) =>
-      row !== undefined && keyValues(columns, row.cells)?.join(separator) === wanted;
-    const id = this.#index(table, columns).get(wanted);
-    if (id !== undefined && holds(store.get(id))) return id;
-    const index = sourceFinds(source, columns, values[0] ?? "") ?? -1;
-    const sourced = index >= 0 ? store.get(source.id(index)) : undefined;
-    return holds(sourced) ? sourced?.id : undefined;
+    return this.#entry(table).keys.find(columns, values);
   }
 
   idByKey(table: string, columns: readonly string[], values: readonly string[]): string {
@@ -179,32 +174,42 @@ export class Organization {
   }
 
   /** Adds a row. @throws DataverseRefusal when an alternate key is taken */
-  insert(table: string, id: string, cells: Cells): Row {
-    return this.#write(table, id, this.#withDefaults(table, cells), undefined);
+  insert(table: string, id: string, cells: Cells, by: Writer): Row {
+    const row = this.#write(table, id, this.#withDefaults(table, cells), undefined);
+    this.#log(table, id, { operation: "insert", by, values: cells, at: this.now(), version: row.version });
+    return row;
   }
 
   /** Changes the named cells of a row. */
-  update(table: string, id: string, cells: Cells): Row {
+  update(table: string, id: string, cells: Cells, by: Writer): Row {
     const known = this.row(table, id);
-    return this.#write(table, id, { ...known.cells, ...cells }, known);
+    const row = this.#write(table, id, { ...known.cells, ...cells }, known);
+    this.#log(table, id, { operation: "update", by, values: cells, at: this.now(), version: row.version });
+    return row;
   }
 
-  delete(table: string, id: string): void {
+  delete(table: string, id: string, by: Writer): void {
     if (!this.store(table).delete(id)) throw noRow(table, id);
+    this.#log(table, id, { operation: "delete", by, values: {}, at: this.now() });
   }
 
   /** All of `work`'s writes, or none of them if it throws. Transactions do not nest. */
   transaction<T>(work: () => T): T {
     for (const { store } of this.#tables.values()) store.begin();
+    const unlogged: (() => void)[] = [];
+    this.#unlogged = unlogged;
     try {
       const result = work();
       for (const { store } of this.#tables.values()) store.commit();
+      for (const log of unlogged) log();
       return result;
     } catch (error) {
-      for (const entry of this.#tables.values()) {
-        for (const { before, after } of entry.store.rollBack()) this.#reindex(entry, after, before);
+      for (const { store, keys } of this.#tables.values()) {
+        for (const { before, after } of store.rollBack()) keys.moved(after, before);
       }
       throw error;
+    } finally {
+      this.#unlogged = undefined;
     }
   }
 
@@ -222,29 +227,18 @@ export class Organization {
   }
 
   #write(table: string, id: string, cells: Cells, known: Row | undefined): Row {
-    const entry = this.#entry(table);
-    const { schema, store } = entry;
+    const { schema, store, keys } = this.#entry(table);
     const complete = table === "contact" ? { ...cells, fullname: fullName(cells) } : cells;
-    for (const columns of schema.keys) {
-      const key = keyValues(columns, complete);
-      if (key === undefined || (known !== undefined && sameKey(columns, known.cells, complete))) continue;
-      const holder = this.findByKey(table, columns, key);
-      if (holder !== undefined && holder !== id) throw keyTaken(columns);
-    }
+    keys.check(schema.keys, id, known, complete);
     const row = store.put(id, complete, this.now());
-    this.#reindex(entry, known, row);
+    keys.moved(known, row);
     return row;
   }
 
-  /** Keeps the indexes of alternate keys true when a row changes from one state to another. */
-  #reindex({ keyIndexes }: TableEntry, from: Row | undefined, to: Row | undefined): void {
-    for (const [name, index] of keyIndexes) {
-      const columns = name.split(",");
-      const old = from === undefined ? undefined : keyValues(columns, from.cells);
-      if (old !== undefined && index.get(old.join(separator)) === from?.id) index.delete(old.join(separator));
-      const key = to === undefined ? undefined : keyValues(columns, to.cells);
-      if (key !== undefined && to !== undefined) index.set(key.join(separator), to.id);
-    }
+  #log(table: string, id: string, write: Write): void {
+    const log = () => this.writes.add(table, id, write);
+    if (this.#unlogged === undefined) log();
+    else this.#unlogged.push(log);
   }
 
   #withDefaults(table: string, cells: Cells): Cells {
@@ -254,22 +248,6 @@ export class Organization {
       if (value !== null) defaults[column.name] = value;
     }
     return { ...defaults, ownerid: { table: "systemuser", id: this.userId }, ...cells };
-  }
-
-  /** All rows by key; without those of the source where the source finds its own. */
-  #index(table: string, columns: readonly string[]): Map<string, string> {
-    const { store, source, keyIndexes } = this.#entry(table);
-    const name = columns.join(",");
-    const known = keyIndexes.get(name);
-    if (known !== undefined) return known;
-    const index = new Map<string, string>();
-    const rows = sourceFinds(source, columns, "") === undefined ? store.scan(0) : store.changedRows();
-    for (const row of rows) {
-      const key = keyValues(columns, row.cells);
-      if (key !== undefined) index.set(key.join(separator), row.id);
-    }
-    keyIndexes.set(name, index);
-    return index;
   }
 
   #entry(table: string): TableEntry {
@@ -295,24 +273,4 @@ function defaultOf(column: Column): CellValue {
 function fullName(cells: Cells): CellValue {
   const name = [cells["firstname"], cells["lastname"]].filter((part) => typeof part === "string" && part !== "");
   return name.length === 0 ? null : name.join(" ");
-}
-
-/** The key's values as text, or undefined when one is empty: such a row has no key. */
-function keyValues(columns: readonly string[], cells: Cells): string[] | undefined {
-  const values: string[] = [];
-  for (const column of columns) {
-    const value = cells[column] ?? null;
-    if (value === null) return undefined;
-    values.push(typeof value === "object" ? value.id : String(value));
-  }
-  return values;
-}
-
-function sourceFinds(source: RowSource, columns: readonly string[], value: string): number | undefined {
-  const column = columns[0];
-  return columns.length === 1 && column !== undefined ? source.find?.(column, value) : undefined;
-}
-
-function sameKey(columns: readonly string[], before: Cells, after: Cells): boolean {
-  return keyValues(columns, before)?.join(separator) === keyValues(columns, after)?.join(separator);
 }

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { randomSequence } from "../random.ts";
-import type { Organization } from "./organization.ts";
+import type { Writer } from "../write-log.ts";
 import type { Cells } from "./schema.ts";
+import type { TableStore } from "./table-store.ts";
 
 /** What others do to a table after each page that a caller has read of it. */
 export interface ChurnSettings {
@@ -12,6 +13,14 @@ export interface ChurnSettings {
   readonly cells?: Cells;
   /** Makes the choice of rows repeatable. */
   readonly seed?: number;
+}
+
+/** The part of an organisation that others change. */
+interface Writable {
+  store(table: string): Pick<TableStore, "count" | "scan">;
+  insert(table: string, id: string, cells: Cells, by: Writer): unknown;
+  update(table: string, id: string, cells: Cells, by: Writer): unknown;
+  delete(table: string, id: string, by: Writer): void;
 }
 
 interface Churn {
@@ -30,18 +39,18 @@ export class PageChurn {
     else this.#churns.set(table, { settings, random: randomSequence(settings.seed ?? 1), made: 0 });
   }
 
-  afterPage(organization: Organization, table: string): void {
+  afterPage(organization: Writable, table: string): void {
     const churn = this.#churns.get(table);
     if (churn === undefined) return;
     const { inserts = 0, updates = 0, deletes = 0 } = churn.settings;
-    for (let n = 0; n < inserts; n += 1) organization.insert(table, randomUUID(), cellsOf(churn));
+    for (let n = 0; n < inserts; n += 1) organization.insert(table, randomUUID(), cellsOf(churn), "control");
     for (let n = 0; n < updates; n += 1) {
       const id = anyRow(organization, table, churn);
-      if (id !== undefined) organization.update(table, id, cellsOf(churn));
+      if (id !== undefined) organization.update(table, id, cellsOf(churn), "control");
     }
     for (let n = 0; n < deletes; n += 1) {
       const id = anyRow(organization, table, churn);
-      if (id !== undefined) organization.delete(table, id);
+      if (id !== undefined) organization.delete(table, id, "control");
     }
   }
 }
@@ -57,7 +66,7 @@ function cellsOf(churn: Churn): Cells {
   );
 }
 
-function anyRow(organization: Organization, table: string, { random }: Churn): string | undefined {
+function anyRow(organization: Writable, table: string, { random }: Churn): string | undefined {
   const store = organization.store(table);
   for (const row of store.scan(Math.floor(random() * store.count))) return row.id;
   return undefined;

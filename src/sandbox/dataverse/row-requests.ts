@@ -8,7 +8,7 @@ import { countPlain, readPlain } from "./plain-read.ts";
 import type { Preferences } from "./preferences.ts";
 import { parseRowAddress, type RowAddress, resolveAddress } from "./row-address.ts";
 import { etagOf, parseSelect, rowJson } from "./row-json.ts";
-import { isLookup, navigationProperty, type Table } from "./schema.ts";
+import { isLookup, navigatesTo, type Table } from "./schema.ts";
 import { countDelta, readDelta, readSnapshot } from "./tracked-read.ts";
 import {
   createRow,
@@ -150,7 +150,7 @@ function relatedRows(context: RowContext, address: RowAddress, property: string)
 
 function navigates(table: Table, property: string): boolean {
   return table.columns.some(
-    (one) => isLookup(one) && (one.targets ?? []).some((target) => navigationProperty(one, target) === property),
+    (one) => isLookup(one) && (one.targets ?? []).some((target) => navigatesTo(table, one, target, property)),
   );
 }
 

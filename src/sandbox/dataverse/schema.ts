@@ -65,6 +65,8 @@ export interface Table {
   /** Alternate keys: each a list of column names. */
   readonly keys: readonly (readonly string[])[];
   readonly columns: readonly Column[];
+  /** Its rows are activities: what activitypointer declares, they have too. */
+  readonly isActivity?: boolean;
   /** Whether it has CreateMultiple, UpdateMultiple and UpsertMultiple; it has when left out (bulk-operations.md, Availability). */
   readonly bulkMessages?: boolean;
   /** As a column's. */
@@ -93,7 +95,18 @@ export function propertyOf(column: Column): string {
 
 /** The single-valued navigation property for one target: `parentcustomerid_account`, or the bare name with one target. */
 export function navigationProperty(column: Column, target: string): string {
-  const named = column.navigation?.[target]?.property;
-  if (named !== undefined) return named;
+  return column.navigation?.[target]?.property ?? usualNavigationProperty(column, target);
+}
+
+/**
+ * Whether a property leads from a row to the column's target. An activity has the properties of its own table
+ * (`regardingobjectid_contact_task`) and those that it inherits from activitypointer (`regardingobjectid_contact`).
+ */
+export function navigatesTo(table: Table, column: Column, target: string, property: string): boolean {
+  if (navigationProperty(column, target) === property) return true;
+  return table.isActivity === true && usualNavigationProperty(column, target) === property;
+}
+
+function usualNavigationProperty(column: Column, target: string): string {
   return (column.targets?.length ?? 1) > 1 && column.type !== "Owner" ? `${column.name}_${target}` : column.name;
 }

@@ -25,7 +25,7 @@ export function tableMetadata(table: Table): MetadataJson {
     CanChangeTrackingBeEnabled: managed(true, "canchangetrackingbeenabled"),
     IsOptimisticConcurrencyEnabled: true,
     IsCustomEntity: table.name.includes("_"),
-    IsActivity: false,
+    IsActivity: table.isActivity === true,
     IsPrivate: false,
     OwnershipType: "UserOwned",
     TableType: "Standard",
@@ -42,6 +42,7 @@ export function columnMetadata(table: Table, column: Column): { common: Metadata
     LogicalName: column.name,
     SchemaName: schemaName(column.name),
     EntityLogicalName: table.name,
+    AttributeOf: null,
     AttributeType: column.type === "MultiSelectPicklist" ? "Virtual" : column.type,
     AttributeTypeName: { Value: `${column.type}Type` },
     DisplayName: label(column.label ?? column.name),
@@ -149,7 +150,7 @@ function derivedProperties(column: Column): MetadataJson {
   }
 }
 
-function label(text: string): MetadataJson {
+export function label(text: string): MetadataJson {
   const localized = {
     Label: text,
     LanguageCode: 1033,
@@ -160,7 +161,7 @@ function label(text: string): MetadataJson {
   return { LocalizedLabels: [localized], UserLocalizedLabel: localized };
 }
 
-function managed(value: unknown, name: string): MetadataJson {
+export function managed(value: unknown, name: string): MetadataJson {
   return { Value: value, CanBeChanged: true, ManagedPropertyLogicalName: name };
 }
 

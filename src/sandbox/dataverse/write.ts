@@ -5,7 +5,7 @@ import { badPayload, badRequest, noRow, noRowByKey, rowExists, versionMismatch }
 import type { Organization } from "./organization.ts";
 import { parseRowAddress, type RowAddress, resolveAddress } from "./row-address.ts";
 import { etagOf } from "./row-json.ts";
-import { type Cells, type CellValue, type Column, isLookup, navigationProperty, type Table } from "./schema.ts";
+import { type Cells, type CellValue, type Column, isLookup, navigatesTo, type Table } from "./schema.ts";
 import type { Row } from "./table-store.ts";
 
 /*
@@ -26,7 +26,7 @@ export function createRow(organization: Organization, table: Table, payload: Pay
   const id = cells[table.primaryId];
   const chosen = typeof id === "string" ? id : randomUUID();
   if (organization.store(table.name).get(chosen) !== undefined) throw rowExists();
-  return { row: organization.insert(table.name, chosen, withoutId(table, cells)), created: true };
+  return { row: organization.insert(table.name, chosen, withoutId(table, cells), "api"), created: true };
 }
 
 /** PATCH: an upsert unless `If-Match` or `If-None-Match` limits it. */
@@ -46,16 +46,17 @@ export function updateRow(organization: Organization, table: Table, address: Row
   const id = resolveAddress(organization, table, address);
   if (id === undefined) throw missing(table, address);
   const cells = withoutId(table, readPayload(organization, table, payload));
-  return { row: organization.update(table.name, id, cells), created: false };
+  return { row: organization.update(table.name, id, cells, "api"), created: false };
 }
 
 export function upsertRow(organization: Organization, table: Table, address: RowAddress, payload: Payload): Written {
   const cells = readPayload(organization, table, payload);
   const id = resolveAddress(organization, table, address);
-  if (id !== undefined) return { row: organization.update(table.name, id, withoutId(table, cells)), created: false };
+  if (id !== undefined)
+    return { row: organization.update(table.name, id, withoutId(table, cells), "api"), created: false };
   const keyed = address.kind === "key" ? { ...cells, ...address.cells } : cells;
   const chosen = address.kind === "id" ? address.id : randomUUID();
-  return { row: organization.insert(table.name, chosen, withoutId(table, keyed)), created: true };
+  return { row: organization.insert(table.name, chosen, withoutId(table, keyed), "api"), created: true };
 }
 
 export function deleteRow(
@@ -69,7 +70,7 @@ export function deleteRow(
   const match = header(request, "if-match");
   if (match !== undefined && match !== "*" && match !== etagOf(organization.row(table.name, id)))
     throw versionMismatch();
-  organization.delete(table.name, id);
+  organization.delete(table.name, id, "api");
 }
 
 export function missing(table: Table, address: RowAddress): Error {
@@ -106,7 +107,8 @@ function readPayload(organization: Organization, table: Table, payload: Payload)
       continue;
     }
     if (property.includes("@")) continue;
-    const cleared = value === null ? table.columns.find((candidate) => navigates(candidate, property)) : undefined;
+    const cleared =
+      value === null ? table.columns.find((candidate) => navigates(table, candidate, property)) : undefined;
     const column = table.columns.find((candidate) => candidate.name === property && !isLookup(candidate));
     if (cleared !== undefined) cells[cleared.name] = null;
     else if (column === undefined) throw undeclared(table, property);
@@ -116,8 +118,8 @@ function readPayload(organization: Organization, table: Table, payload: Payload)
 }
 
 /** Setting a single-valued navigation property to null empties the lookup. */
-function navigates(column: Column, property: string): boolean {
-  return isLookup(column) && (column.targets ?? []).some((target) => navigationProperty(column, target) === property);
+function navigates(table: Table, column: Column, property: string): boolean {
+  return isLookup(column) && (column.targets ?? []).some((target) => navigatesTo(table, column, target, property));
 }
 
 function undeclared(table: Table, property: string): Error {
@@ -137,10 +139,10 @@ function readBinding(
   for (const column of table.columns) {
     if (!isLookup(column)) continue;
     for (const target of column.targets ?? []) {
-      if (navigationProperty(column, target) !== navigation) continue;
+      if (!navigatesTo(table, column, target, navigation)) continue;
       if (value === null) return [column.name, null];
       const bound = bindTarget(organization, table, value, column.targets ?? []);
-      if (bound.table === target || navigationProperty(column, bound.table) === navigation) return [column.name, bound];
+      if (navigatesTo(table, column, bound.table, navigation)) return [column.name, bound];
     }
   }
   throw badPayload(

@@ -4,6 +4,8 @@ import { isRecord, jsonOf } from "../http/answer.ts";
 import { Service, type ServiceOptions } from "../http/service.ts";
 import { CampaignError } from "../http/service-error.ts";
 import type { HttpResponse } from "../http/transport.ts";
+import { Descriptions } from "./descriptions.ts";
+import { type DialectName, dialects } from "./dialect.ts";
 import type {
   Campaign,
   CampaignFields,
@@ -14,14 +16,15 @@ import type {
 } from "./interface.ts";
 import { KeyRoutes } from "./key-routes.ts";
 import { ModifiedSince } from "./modified-since.ts";
-import { campaignError, isNotHere } from "./refusal.ts";
+import { missingTarget } from "./refusal.ts";
 import { parseResourceMetadata } from "./resource-metadata.ts";
 import { Resources } from "./resources.ts";
 import { CampaignRest, notUnderstood, parsePage } from "./rest.ts";
 
-/** Adobe Campaign Standard's REST API. */
+/** Adobe Campaign's REST API, in one of its dialects. */
 export class CampaignClient implements Campaign {
   readonly modified: ModifiedSince;
+  readonly descriptions: Descriptions;
   readonly #rest: CampaignRest;
   readonly #resources: Resources;
   readonly #keys: KeyRoutes;
@@ -29,7 +32,12 @@ export class CampaignClient implements Campaign {
   /** Resources that were seen to refuse a PATCH by a key that no record has. */
   readonly #refusesMissing = new Set<string>();
 
-  constructor(url: string, service: Omit<ServiceOptions, "name" | "authorize">, clock: Clock, logger: Logger) {
+  constructor(
+    { url, dialect }: { readonly url: string; readonly dialect: DialectName },
+    service: Omit<ServiceOptions, "name" | "authorize">,
+    clock: Clock,
+    logger: Logger,
+  ) {
     this.#rest = new CampaignRest(
       url,
       new Service({
@@ -37,9 +45,11 @@ export class CampaignClient implements Campaign {
         name: "Campaign",
         authorize: (token) => ({ authorization: `Bearer ${token.value}`, "x-api-key": token.clientId }),
       }),
+      dialects[dialect],
     );
     this.#resources = new Resources(this.#rest);
     this.modified = new ModifiedSince(this.#rest, this.#resources);
+    this.descriptions = new Descriptions(this.#rest, this.#resources);
     this.#keys = new KeyRoutes(this.#rest, this.#resources, clock, logger);
     this.#logger = logger;
   }
@@ -59,6 +69,7 @@ export class CampaignClient implements Campaign {
   }
 
   refusesDuplicates(key: CampaignKey, signal: AbortSignal): Promise<boolean> {
+    if (!this.#rest.dialect.namesDuplicates) return Promise.resolve(false);
     return this.#rest.within(signal, (deadline) => this.#keys.isUnique(key, deadline));
   }
 
@@ -84,7 +95,7 @@ export class CampaignClient implements Campaign {
 
   async #resourceMetadata(resource: string, signal: AbortSignal): Promise<CampaignResourceMetadata> {
     const answer = await this.#resources.describe(resource, signal);
-    const metadata = parseResourceMetadata(resource, answer);
+    const metadata = parseResourceMetadata(resource, answer, this.#rest.dialect);
     if (metadata === undefined) throw notUnderstood(`the description of ${resource}`, "it has no fields");
     return metadata;
   }
@@ -100,7 +111,7 @@ export class CampaignClient implements Campaign {
     // Above 100,000 records a page names its next one only if asked to (pagination.md).
     const url = nextLink ?? `${resourceUrl}?_lineCount=${pageSize}&_forcePagination=true`;
     const response = await this.#rest.call({ method: "GET", url, operation, lane: "snapshot" }, signal);
-    const page = parsePage(ok(response, operation, [resource]), resourceUrl);
+    const page = parsePage(this.#ok(response, operation, [resource]), resourceUrl);
     if (page === undefined) throw notUnderstood(operation, "it is no list of records");
     return page;
   }
@@ -109,7 +120,7 @@ export class CampaignClient implements Campaign {
     const operation = `the insert of a record of ${resource}`;
     const url = await afterWrite("None", this.#resources.url(resource, signal));
     const response = await this.#rest.call({ method: "POST", url, operation, lane: "write", fields }, signal);
-    definite(ok(response, operation, [resource, ...Object.keys(fields)]), operation);
+    definite(this.#ok(response, operation, [resource, ...Object.keys(fields)]), operation);
   }
 
   async #updateByKey(
@@ -119,14 +130,15 @@ export class CampaignClient implements Campaign {
     lookFirst?: "LookFirst",
   ): Promise<"Updated" | "Missing"> {
     // The key cannot be changed by a PATCH (must-read.md, "Custom keys").
-    const { [key.field]: _, ...changes } = fields;
+    const isTaken = (field: string) => field !== key.field && !this.#rest.dialect.isInsertOnly(field);
+    const changes = Object.fromEntries(Object.entries(fields).filter(([field]) => isTaken(field)));
     const address = await afterWrite("None", this.#keys.address(key, signal));
     const mayMake = lookFirst !== undefined && !this.#refusesMissing.has(key.resource);
     if (address === undefined || mayMake) return this.#updateFound(key, changes, "None", signal);
     const operation = `the update of a record of ${key.resource} by its key`;
     const response = await this.#patch(address, operation, changes, signal);
     if (response.status === 201) this.#madeInsteadOfUpdated(key);
-    if (isNotHere(response)) {
+    if (this.#rest.isNotHere(response)) {
       // That no record has the key, or that the address takes none any longer, or a refusal of the content: by its href
       // the record tells which.
       const outcome = await this.#updateFound(key, changes, certaintyOf(response), signal);
@@ -134,7 +146,7 @@ export class CampaignClient implements Campaign {
       else if (response.status === 404) this.#refusesMissing.add(key.resource);
       return outcome;
     }
-    definite(ok(response, operation, [key.resource, ...Object.keys(fields)]), operation);
+    definite(this.#ok(response, operation, [key.resource, ...Object.keys(fields)]), operation);
     return "Updated";
   }
 
@@ -144,7 +156,7 @@ export class CampaignClient implements Campaign {
       this.#rest.call({ method: "DELETE", url: href, operation, lane: "write" }, signal),
     );
     if (response === undefined) return "Missing";
-    ok(response, operation, [key.resource]);
+    this.#ok(response, operation, [key.resource]);
     return "Deleted";
   }
 
@@ -158,7 +170,7 @@ export class CampaignClient implements Campaign {
     const patch = ({ href }: CampaignRecord) => this.#patch(href, operation, changes, signal);
     const response = await this.#onRecord(key, before, signal, patch);
     if (response === undefined) return "Missing";
-    definite(ok(response, operation, [key.resource, ...Object.keys(changes)]), operation);
+    definite(this.#ok(response, operation, [key.resource, ...Object.keys(changes)]), operation);
     return "Updated";
   }
 
@@ -186,6 +198,15 @@ export class CampaignClient implements Campaign {
 
   #patch(url: string, operation: string, fields: CampaignFields, signal: AbortSignal): Promise<HttpResponse> {
     return this.#rest.call({ method: "PATCH", url, operation, lane: "write", fields }, signal);
+  }
+
+  #ok(response: HttpResponse, operation: string, [resource, ...fields]: readonly [string, ...string[]]): HttpResponse {
+    if (response.status >= 200 && response.status < 300) return response;
+    const target = missingTarget(response);
+    const links = target === undefined ? [] : this.#resources.linksTo(target, resource, fields);
+    const advice = links.length === 0 ? "" : `. The link ${links.join(" or ")} names a record that is not there`;
+    // Campaign may name a field that the record does not carry: one that became mandatory.
+    throw this.#rest.refused(response, operation, [...this.#resources.namesOf(resource), ...fields], advice);
   }
 
   /** An instance that makes records of a PATCH would bring back what was removed there: look up first from now on. */
@@ -222,11 +243,6 @@ function onlyOne(key: CampaignKey, records: readonly CampaignRecord[]): Campaign
     `Campaign has ${records.length} records of ${key.resource} with the same ${key.field}: remove all but one there`,
     { code: "KeyNotUnique", outcome: "Refused" },
   );
-}
-
-function ok(response: HttpResponse, operation: string, knownNames: readonly string[]): HttpResponse {
-  if (response.status >= 200 && response.status < 300) return response;
-  throw campaignError(response, operation, knownNames);
 }
 
 /** A write counts as done only by an answer of Campaign's own: a proxy's page with a 200 is none. */

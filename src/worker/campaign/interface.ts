@@ -17,6 +17,8 @@ export interface CampaignFieldMetadata {
   readonly target?: string;
   /** What Campaign makes of a value before it stores it: `smartCase`, ... Source: metadata-mechanism.md */
   readonly dataPolicy?: string;
+  /** Campaign takes it when a record is made, and not when one is updated. */
+  readonly insertOnly?: true;
 }
 
 export interface CampaignResourceMetadata {

@@ -4,7 +4,6 @@ import { jsonOf } from "../http/answer.ts";
 import { abortedError, CampaignError } from "../http/service-error.ts";
 import { untilAborted } from "../http/until-aborted.ts";
 import type { CampaignKey, CampaignRecord } from "./interface.ts";
-import { campaignError, isNotHere } from "./refusal.ts";
 import { filtersLink, parseFilters } from "./resource-metadata.ts";
 import type { Resources } from "./resources.ts";
 import { type CampaignRest, notUnderstood, parsePage, parseRecord } from "./rest.ts";
@@ -213,7 +212,8 @@ export class KeyRoutes {
     if (link !== undefined) {
       const operation = `the filters of ${key.resource}`;
       const response = await this.#rest.call({ method: "GET", url: link, operation, lane: "control" }, signal);
-      if (response.status !== 200 && !isNotHere(response)) throw campaignError(response, operation, [key.resource]);
+      if (response.status !== 200 && !this.#rest.isNotHere(response))
+        throw this.#rest.refused(response, operation, [key.resource]);
       const plainField = plainName(key.field);
       for (const { name, parameter } of parseFilters(jsonOf(response.body))) {
         if (name === "byText" || (plainName(name) !== plainField && plainName(parameter) !== plainField)) continue;
@@ -233,7 +233,7 @@ export class KeyRoutes {
       const response = await this.#rest.call({ method: "GET", url: url + query, operation, lane: "control" }, signal);
       if (response.status !== 200) {
         if (query.includes("_order")) continue; // the field may not be sortable
-        throw campaignError(response, operation, [key.resource, key.field]);
+        throw this.#rest.refused(response, operation, [key.resource, key.field]);
       }
       const page = parsePage(response, url);
       if (page === undefined) throw notUnderstood(operation, "it is no list of records");
@@ -251,8 +251,8 @@ export class KeyRoutes {
       { method: "GET", url: `${url}/${key.value}`, operation, lane: "write" },
       signal,
     );
-    if (isNotHere(response)) return [];
-    if (response.status !== 200) throw campaignError(response, operation, [key.resource, key.field]);
+    if (this.#rest.isNotHere(response)) return [];
+    if (response.status !== 200) throw this.#rest.refused(response, operation, [key.resource, key.field]);
     const record = parseRecord(jsonOf(response.body), url);
     return record !== undefined && keyValue(record, key.field) === key.value ? [record] : [];
   }
@@ -262,7 +262,7 @@ export class KeyRoutes {
     const found: CampaignRecord[] = [];
     for (let url: string | undefined = firstUrl; url !== undefined; ) {
       const response = await this.#rest.call({ method: "GET", url, operation, lane: "write" }, signal);
-      if (response.status !== 200) throw campaignError(response, operation, [key.resource, key.field]);
+      if (response.status !== 200) throw this.#rest.refused(response, operation, [key.resource, key.field]);
       const page = parsePage(response, await this.#resources.url(key.resource, signal));
       if (page === undefined) throw notUnderstood(operation, "it is no list of records");
       found.push(...page.records.filter((record) => keyValue(record, key.field) === key.value));

@@ -2,7 +2,6 @@ import type { Lane } from "../governor/lanes.ts";
 import { jsonOf } from "../http/answer.ts";
 import { CampaignError } from "../http/service-error.ts";
 import type { CampaignPage, CampaignRecord } from "./interface.ts";
-import { campaignError, isNotHere } from "./refusal.ts";
 import { filtersLink, parseFilters, type ResourceFilter } from "./resource-metadata.ts";
 import type { Resources } from "./resources.ts";
 import { type CampaignRest, notUnderstood, parsePage } from "./rest.ts";
@@ -97,7 +96,8 @@ export class ModifiedSince {
     if (link === undefined) return [];
     const operation = `the filters of ${resource}`;
     const response = await this.#rest.call({ method: "GET", url: link, operation, lane: "control" }, signal);
-    if (response.status !== 200 && !isNotHere(response)) throw campaignError(response, operation, [resource]);
+    if (response.status !== 200 && !this.#rest.isNotHere(response))
+      throw this.#rest.refused(response, operation, [resource]);
     const isMeant = (text: string) => text.replaceAll("_", "").toLowerCase().includes("lastmodified");
     return parseFilters(jsonOf(response.body)).filter(({ name, parameter }) => isMeant(name) || isMeant(parameter));
   }
@@ -121,7 +121,7 @@ export class ModifiedSince {
   async #list(resource: string, url: string, lane: Lane, signal: AbortSignal): Promise<CampaignPage> {
     const operation = `modified records of ${resource}`;
     const response = await this.#rest.call({ method: "GET", url, operation, lane }, signal);
-    if (response.status !== 200) throw campaignError(response, operation, [resource, "lastModified"]);
+    if (response.status !== 200) throw this.#rest.refused(response, operation, [resource, "lastModified"]);
     const page = parsePage(response, await this.#resources.url(resource, signal));
     if (page === undefined) throw notUnderstood(operation, "it is no list of records");
     return page;

@@ -2,6 +2,7 @@ import { headerOf, isOfTheWay, isRecord, jsonOf, textOf } from "../http/answer.t
 import { scrub } from "../http/scrub.ts";
 import { CampaignError, type ServiceErrorCode } from "../http/service-error.ts";
 import type { HttpResponse } from "../http/transport.ts";
+import { type Dialect, engineCodes } from "./dialect.ts";
 
 /**
  * What Campaign says when it refuses: the gateway `{"error_code":"403023","message":...}`, the engine
@@ -9,6 +10,7 @@ import type { HttpResponse } from "../http/transport.ts";
  * triggering-a-signal-activity.md).
  */
 export function campaignError(
+  dialect: Dialect,
   response: HttpResponse,
   what: string,
   knownNames: Iterable<string>,
@@ -21,7 +23,7 @@ export function campaignError(
   const said = html ? "a page of HTML or XML" : scrub(message, knownNames) || "no message";
   const serviceCode = engineCodes(text).at(-1) ?? gatewayCode(answer);
   const { status } = response;
-  const code = codeOf(response, text);
+  const code = codeOf(dialect, response, text);
   const who = code === "BadResponse" && status >= 400 ? "Something before Campaign refused" : "Campaign refused";
   return new CampaignError(
     `${who} ${what} (${status}${serviceCode === undefined ? "" : `, ${serviceCode}`}): ${said}${advice}`,
@@ -35,24 +37,30 @@ export function campaignError(
   );
 }
 
-function codeOf(response: HttpResponse, text: string): ServiceErrorCode {
+function codeOf(dialect: Dialect, response: HttpResponse, text: string): ServiceErrorCode {
   const { status } = response;
   if (status === 409 || (status >= 400 && /duplicate key value/i.test(text))) return "DuplicateKey";
-  if (status === 404 && /Cannot find document with path/.test(text)) return "LinkTargetMissing";
+  if (missingTarget(response) !== undefined) return "LinkTargetMissing";
   if (status >= 500 && isContentRefusal(text)) return "Refused";
-  if (status >= 500) return status === 500 && engineCodes(text).length > 0 ? "EngineError" : "Outage";
+  if (status >= 500) return status === 500 && dialect.isEngines(text) ? "EngineError" : "Outage";
   if (isOfTheWay(status)) return "Outage";
   if (status === 403) return "Forbidden";
   // A limit on size is a proxy's to set, and this record is above it.
-  return status === 413 || (status >= 400 && isCampaigns(response)) ? "Refused" : "BadResponse";
+  return status === 413 || (status >= 400 && isCampaigns(dialect, response)) ? "Refused" : "BadResponse";
+}
+
+/** The resource of which Campaign does not find a record that a body or an address names, with a capital letter. */
+export function missingTarget({ status, body }: HttpResponse): string | undefined {
+  if (status !== 404) return undefined;
+  return /(?:Cannot|Unable to) find document with path\W*(\w*)/.exec(textOf(body))?.[1];
 }
 
 /**
  * Whether gateway or engine spoke. A proxy, an ingress or a maintenance page before them answers 4xx too, and what it
  * says is nothing about any record.
  */
-function isCampaigns(response: HttpResponse): boolean {
-  return engineCodes(textOf(response.body)).length > 0 || gatewayCode(jsonOf(response.body)) !== undefined;
+function isCampaigns(dialect: Dialect, response: HttpResponse): boolean {
+  return dialect.isEngines(textOf(response.body)) || gatewayCode(jsonOf(response.body)) !== undefined;
 }
 
 /**
@@ -69,11 +77,6 @@ function isContentRefusal(text: string): boolean {
   );
 }
 
-/** In the order of the text: the wrapping one first, the telling one last. In JSON, the `n` of a line's end comes before. */
-function engineCodes(text: string): readonly string[] {
-  return text.match(/(?<![A-Z])(?:RST|XTK|SOP|WDB|PGS|ODB|SCR|NMS)-\d{6}\b/g) ?? [];
-}
-
 function gatewayCode(answer: unknown): string | undefined {
   if (!isRecord(answer)) return undefined;
   const code = answer["error_code"] ?? answer["code"];
@@ -83,13 +86,14 @@ function gatewayCode(answer: unknown): string | undefined {
 
 /**
  * Whether the answer may say that nothing is at this address: a 404 of Campaign's own, what the gateway says of a wrong
- * URI, and what the engine says of a key or PKey that it cannot place (500 with RST-360011 or XTK-170036, same page).
+ * URI, and what the engine says of a key or PKey that it cannot place.
  */
-export function isNotHere(response: HttpResponse): boolean {
-  if (response.status === 404) return isCampaigns(response);
-  const text = textOf(response.body);
-  return (
-    response.status >= 500 &&
-    (/Check your URI/.test(text) || engineCodes(text).some((code) => /^RST|^XTK-17/.test(code)))
-  );
+export function isNotHere(dialect: Dialect, response: HttpResponse): boolean {
+  if (response.status === 404) return isCampaigns(dialect, response);
+  return response.status >= 500 && (isWrongUri(response) || dialect.isNotHere500(textOf(response.body)));
+}
+
+/** What the gateway says of an address that it does not know, and when what is behind it is away (troubleshooting.md). */
+export function isWrongUri(response: HttpResponse): boolean {
+  return response.status >= 500 && /Check your URI/.test(textOf(response.body));
 }

@@ -1,16 +1,24 @@
 import { isRecord } from "../http/answer.ts";
+import type { Dialect } from "./dialect.ts";
 import type { CampaignFieldMetadata, CampaignFieldType, CampaignResourceMetadata } from "./interface.ts";
 
 /**
  * Reads `resourceType/<resource>`: `content.<field>.{apiName, type, resType, resTarget, values}` (metadata-mechanism.md).
  * @returns undefined when the answer describes no resource
  */
-export function parseResourceMetadata(resource: string, answer: unknown): CampaignResourceMetadata | undefined {
+export function parseResourceMetadata(
+  resource: string,
+  answer: unknown,
+  dialect: Pick<Dialect, "isInsertOnly">,
+): CampaignResourceMetadata | undefined {
   const content = isRecord(answer) ? answer["content"] : undefined;
   const fields = isRecord(content) ? fieldsOf(content, "") : [];
   // A resource has a key at least: without any field it is not gone, it is not described.
   if (fields.length === 0) return undefined;
-  return { resource, fields: new Map(fields.map((field) => [field.name, field])) };
+  const told = fields.map((field) =>
+    dialect.isInsertOnly(field.name) ? { ...field, insertOnly: true as const } : field,
+  );
+  return { resource, fields: new Map(told.map((field) => [field.name, field])) };
 }
 
 /** An item is described as the resource is, by a `content` of its own: it stands for its fields, named by their paths. */

@@ -3,7 +3,9 @@ import { isRecord, jsonOf } from "../http/answer.ts";
 import type { Service } from "../http/service.ts";
 import { CampaignError } from "../http/service-error.ts";
 import type { HttpRequest, HttpResponse } from "../http/transport.ts";
+import type { Dialect } from "./dialect.ts";
 import type { CampaignFields, CampaignPage, CampaignRecord } from "./interface.ts";
+import { campaignError, isNotHere } from "./refusal.ts";
 
 /** must-read.md, "Resources representation" */
 const standardHeaders = { accept: "application/json", "content-type": "application/json", "cache-control": "no-cache" };
@@ -20,12 +22,14 @@ export interface RestCall {
 /** Campaign's REST API below one instance's address, and the shapes that all its resources share. */
 export class CampaignRest {
   readonly base: string;
+  readonly dialect: Dialect;
   readonly #origin: string;
   readonly #path: string;
   readonly #service: Service;
 
   /** @param url the instance's: `https://mc.adobe.io/contoso/campaign` */
-  constructor(url: string, service: Service) {
+  constructor(url: string, service: Service, dialect: Dialect) {
+    this.dialect = dialect;
     const parsed = new URL(url);
     this.#origin = parsed.origin;
     this.#path = `${parsed.pathname.replace(/\/+$/, "")}/`;
@@ -43,6 +47,16 @@ export class CampaignRest {
     const body = fields === undefined ? {} : { body: JSON.stringify(nested(fields)) };
     const request = { method, url: this.#ownUrl(url, operation), headers: standardHeaders, ...body };
     return this.#service.call({ ...request, operation, lane }, signal);
+  }
+
+  /** A refusal as an error. */
+  refused(response: HttpResponse, operation: string, knownNames: Iterable<string>, advice = ""): CampaignError {
+    return campaignError(this.dialect, response, operation, knownNames, advice);
+  }
+
+  /** See refusal.ts. */
+  isNotHere(response: HttpResponse): boolean {
+    return isNotHere(this.dialect, response);
   }
 
   /** Links of the API are followed as they are, but never off the instance: they would carry the token along. */

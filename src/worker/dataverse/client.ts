@@ -3,7 +3,9 @@ import { exactJsonOf, isRecord, jsonOf } from "../http/answer.ts";
 import { Service, type ServiceOptions } from "../http/service.ts";
 import { DataverseError, type ServiceErrorCode } from "../http/service-error.ts";
 import type { HttpResponse } from "../http/transport.ts";
+import { Definitions } from "./definitions.ts";
 import type { Dataverse, ReadCursor, TableMetadata, TrackedPage, TrackedRead, TrackedRecord } from "./interface.ts";
+import { Lookups } from "./lookups.ts";
 import { dataverseError, doesNotExist, isDeltaTokenExpired, refusalOf } from "./refusal.ts";
 import { RowCreation } from "./row-creation.ts";
 import { RowUpdate } from "./row-update.ts";
@@ -39,6 +41,8 @@ function definition(operation: string, url: string): Get {
 export class DataverseClient implements Dataverse {
   readonly rows: RowCreation;
   readonly updates: RowUpdate;
+  readonly lookups: Lookups;
+  readonly definitions: Definitions;
   readonly #service: Service;
   readonly #origin: string;
   readonly #root: string;
@@ -54,6 +58,8 @@ export class DataverseClient implements Dataverse {
     });
     this.rows = new RowCreation(this.#root, this.#service);
     this.updates = new RowUpdate(this.#root, this.#service);
+    this.lookups = new Lookups(this.#root, this.#service);
+    this.definitions = new Definitions(this.#root, this.#service);
   }
 
   async whoAmI(signal: AbortSignal): Promise<{ organizationId: string; userId: string }> {

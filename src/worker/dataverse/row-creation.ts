@@ -30,6 +30,8 @@ export class RowCreation {
   readonly #service: Service;
   /** `https://contoso.crm.dynamics.com/api/data/v9.2/` */
   readonly #root: string;
+  /** Tables that said that they have no CreateMultiple. */
+  readonly #withoutBulk = new Set<string>();
 
   constructor(root: string, service: Service) {
     this.#root = root;
@@ -42,12 +44,18 @@ export class RowCreation {
    * @returns what became of each, in their order
    */
   async createNew(table: CreationTable, rows: readonly NewRow[], signal: AbortSignal): Promise<readonly Creation[]> {
-    if (rows.length <= smallestBulk) return await this.createEach(table, rows, signal);
+    if (rows.length <= smallestBulk || this.#withoutBulk.has(table.table)) {
+      return await this.createEach(table, rows, signal);
+    }
     try {
       await this.#createMultiple(table, rows, signal);
       return rows.map(() => "Created");
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
+      if (isWithoutBulk(error)) {
+        this.#withoutBulk.add(table.table);
+        return await this.createEach(table, rows, signal);
+      }
       if (error.outcome !== "Refused" || error.scope !== "Record") return rows.map(() => error);
       const half = Math.ceil(rows.length / 2);
       const first = await this.createNew(table, rows.slice(0, half), signal);
@@ -126,6 +134,14 @@ export class RowCreation {
       this.#service.call({ operation, lane: "write", ...request }, deadline),
     );
   }
+}
+
+/**
+ * Not every table has CreateMultiple (bulk-operations.md, "Availability with standard tables"): it is then no part of the
+ * address, or refused with 0x80040800. A table that is missing says so again to what is tried instead.
+ */
+function isWithoutBulk({ code, serviceCode }: ServiceError): boolean {
+  return code === "TableMissing" || serviceCode === "0x80040800";
 }
 
 /** What another row would meet too: there is no sense in going on. */

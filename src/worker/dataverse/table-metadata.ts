@@ -99,7 +99,8 @@ function optionsOf({ OptionSet: own, GlobalOptionSet: global }: Record<string, u
   return { options: Object.fromEntries(labels) };
 }
 
-function labelOf(label: unknown): string {
+/** A label in the user's language; "" where there is none. */
+export function labelOf(label: unknown): string {
   const localized = isRecord(label) ? label["UserLocalizedLabel"] : undefined;
   const text = isRecord(localized) ? localized["Label"] : undefined;
   return typeof text === "string" ? text : "";

@@ -4,7 +4,8 @@ import type { Logger } from "../../telemetry/log.ts";
 import type { Campaign } from "../campaign/interface.ts";
 import type { Dataverse } from "../dataverse/interface.ts";
 import type { Plan } from "../flows/ingress/plan.ts";
-import type { Checkpoint, Queue, Reading } from "../queue/interface.ts";
+import type { Checkpoint } from "../queue/checkpoint.ts";
+import type { Queue, Reading } from "../queue/interface.ts";
 import type { LastFailures } from "../records/last-failures.ts";
 import type { CheckRequests } from "./check-requests.ts";
 import type { HashTrust } from "./hash-trust.ts";
@@ -52,6 +53,8 @@ export interface MappingState {
   readonly requests: CheckRequests;
   /** It fitted at least once in this process. */
   ran: boolean;
+  /** Why the systems could not be asked whether it fits, until they were. */
+  lookFailure?: string | undefined;
   readonly wave: WaveGuard;
   /** On the engine's clock: until then, a wave of refusals keeps the writer away. */
   suspendedUntil: number;

@@ -12,17 +12,17 @@ import { LastFailures } from "../records/last-failures.ts";
 import { Records } from "../records/records.ts";
 import { CheckRequests } from "./check-requests.ts";
 import type { EngineContext, MappingState } from "./context.ts";
-import { FatalError, fatalOf } from "./fatal.ts";
+import { FatalError } from "./fatal.ts";
 import { HashTrust } from "./hash-trust.ts";
 import { Health, observedCampaign, observedDataverse } from "./health.ts";
 import { dropOthers, prepareMapping } from "./preparation.ts";
 import { RateMeter } from "./rate-meter.ts";
 import { Reader } from "./reader.ts";
 import type { EngineSettings } from "./settings.ts";
-import { isMoving, notReadyReason, workerStatus } from "./status.ts";
+import { nothingFitted, notReadyReason, tableFittings, workerStatus } from "./status.ts";
 import * as transitions from "./transitions.ts";
-import { claimStore, forgetOldRefusals, repeat } from "./upkeep.ts";
-import { WaveGuard } from "./wave-guard.ts";
+import { askTheSilent, claimStore, forgetOldRefusals, repeat, tellProgress, tellProgressEveryMs } from "./upkeep.ts";
+import { logWaves, WaveGuard } from "./wave-guard.ts";
 import { Writer } from "./writer.ts";
 
 export interface EngineOptions {
@@ -39,7 +39,6 @@ export interface EngineOptions {
 }
 
 const forgetRefusalsEveryMs = 3_600_000;
-const tellProgressEveryMs = 60_000;
 
 /** One workflow's records on their way: Dataverse, queue, Campaign. */
 export class IngressEngine {
@@ -74,7 +73,7 @@ export class IngressEngine {
       trust: new HashTrust(),
       requests: new CheckRequests(),
       ran: false,
-      wave: new WaveGuard(settings.waveRefusals),
+      wave: new WaveGuard(settings.waveRefusals, logWaves(options.logger, mapping.table, settings.waveRefusals)),
       suspendedUntil: 0,
       speed: { written: new RateMeter(), done: new RateMeter() },
     }));
@@ -98,11 +97,11 @@ export class IngressEngine {
       const parts = [
         this.#writer.run(end, giveUp),
         ...this.#states.map((state) => new Reader(this.#context, state, this.#states).run(end)),
-        repeat(clock, settings.readyWindowMs / 3, end, () => this.#probeCampaign(end)),
+        repeat(clock, settings.readyWindowMs / 3, end, () => this.#probe(end)),
         repeat(clock, forgetRefusalsEveryMs, end, () =>
           forgetOldRefusals({ ...this.#context, configuration: this.#options.configuration }),
         ),
-        repeat(clock, tellProgressEveryMs, end, () => this.#tellProgress()),
+        repeat(clock, tellProgressEveryMs, end, () => tellProgress(() => this.status(), this.#context.logger)),
       ];
       // The first that fails ends the others, which finish what they have in hand.
       await Promise.allSettled(parts.map((part) => part.catch((error: unknown) => this.#ends.abort(error))));
@@ -128,8 +127,9 @@ export class IngressEngine {
     const { settings, queue } = this.#context;
     if (queue.outage !== undefined) return queue.outage;
     const silent = notReadyReason(this.#states, this.#health, settings.readyWindowMs);
-    if (silent !== undefined || this.#isStarted) return silent;
-    return { reason: "Starting", message: "the queue is being prepared" };
+    if (silent !== undefined) return silent;
+    if (!this.#isStarted) return { reason: "Starting", message: "the queue is being prepared" };
+    return nothingFitted(tableFittings(this.#states));
   }
 
   /** Waits for room, if there is none. @returns false when the end came first */
@@ -161,27 +161,19 @@ export class IngressEngine {
     }
   }
 
-  /** Readiness asks whether Campaign answers; when nothing is written, somebody must ask it. */
-  async #probeCampaign(end: AbortSignal): Promise<void> {
-    const { settings, campaign, logger } = this.#context;
+  /** A process that reads asks Dataverse for changes, and whether these come is what counts. */
+  #probe(end: AbortSignal): Promise<void> {
+    const { campaign, dataverse } = this.#context;
+    const reads = this.#states.some(({ reading }) => reading !== undefined);
     const [state] = this.#states;
-    if (state === undefined || this.#health.answeredWithin("Campaign", settings.readyWindowMs / 3)) return;
-    await campaign.resourceMetadata(state.mapping.resource, end).catch((error: unknown) => {
-      const fatal = fatalOf(error);
-      if (fatal !== undefined) throw fatal;
-      if (!end.aborted) logger.warn("campaign.no-answer", { error });
-    });
-  }
-
-  /** While a mapping reads its table or has something to write, and never when it is idle. */
-  async #tellProgress(): Promise<void> {
-    const status = await this.status().catch((error: unknown) => {
-      if (error instanceof StoreOutage) return undefined;
-      throw error;
-    });
-    for (const { name: mapping, lastSyncTime: _, ...figures } of status?.mappings.filter(isMoving) ?? []) {
-      this.#context.logger.info("mapping.progress", { mapping, ...figures });
-    }
+    return askTheSilent(
+      this.#context,
+      {
+        ...(reads ? {} : { Dataverse: () => dataverse.whoAmI(end) }),
+        ...(state === undefined ? {} : { Campaign: () => campaign.resourceMetadata(state.mapping.resource, end) }),
+      },
+      end,
+    );
   }
 
   /** At the start, a worker none of whose mappings fits says so and ends; later, they are only paused. */

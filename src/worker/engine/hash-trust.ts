@@ -1,4 +1,4 @@
-import type { SchemaChecks } from "../queue/interface.ts";
+import type { SchemaChecks } from "../queue/checkpoint.ts";
 import { isDoubted } from "./schema-checks.ts";
 
 /**

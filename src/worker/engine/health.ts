@@ -7,6 +7,8 @@ interface ServiceHealth {
   answeredAt: number | undefined;
   failuresInARow: number;
   lastFailure: string | undefined;
+  /** It refused calls because they were too many, and asked to be left alone until then. */
+  restsUntil: number | undefined;
   /** Resolved by the next answer. */
   nextAnswer: PromiseWithResolvers<void>;
 }
@@ -16,6 +18,7 @@ function unknownHealth(): ServiceHealth {
     answeredAt: undefined,
     failuresInARow: 0,
     lastFailure: undefined,
+    restsUntil: undefined,
     nextAnswer: Promise.withResolvers(),
   };
 }
@@ -24,6 +27,9 @@ function unknownHealth(): ServiceHealth {
 function isOutage({ scope, code }: ServiceError): boolean {
   return scope === "Service" && code !== "EngineError";
 }
+
+/** Dataverse counts calls over five minutes (api-limits.md): what it asks for within is throttling, and beyond it an outage. */
+const longestRestMs = 300_000;
 
 const firstPauseMs = 500;
 const longestPauseMs = 30_000;
@@ -62,16 +68,22 @@ export class Health {
       if (!(error instanceof ServiceError) || error.code === "Aborted") throw error;
       if (error.scope === "Service") health.lastFailure = error.message;
       else answered();
+      if (error.code === "Throttled") health.restsUntil = this.#clock.now() + (error.retryAfterSeconds ?? 0) * 1000;
       if (isOutage(error)) health.failuresInARow += 1;
       throw error;
     }
   }
 
-  /** Of the systems that did not answer within `windowMs`: which, and what came instead. */
+  /**
+   * Of the systems that did not answer within `windowMs`: which, and what came instead. One that asks for rest is not away,
+   * for as long as limits of its own may keep it so.
+   */
   silent(windowMs: number): readonly { readonly service: ServiceName; readonly lastFailure: string | undefined }[] {
-    const since = this.#clock.now() - windowMs;
+    const now = this.#clock.now();
     return this.#asked.flatMap((service) => {
-      const { answeredAt, lastFailure } = this.#services[service];
+      const { answeredAt, lastFailure, restsUntil } = this.#services[service];
+      const isResting = restsUntil !== undefined && restsUntil >= now - windowMs;
+      const since = now - windowMs - (isResting ? longestRestMs : 0);
       return answeredAt === undefined || answeredAt < since ? [{ service, lastFailure }] : [];
     });
   }
@@ -92,15 +104,21 @@ export class Health {
   }
 
   /** How long to wait before the next try. */
-  pauseMs(service: ServiceName, random: number): number {
+  #pauseMs(service: ServiceName, random: number): number {
     const { failuresInARow } = this.#services[service];
     return backoffMs(failuresInARow, random);
+  }
+
+  /** After a question that found no answer: as `pause` does, for all that were asked, and half a second at least. */
+  async pauseAll(services: readonly ServiceName[], random: number, signal: AbortSignal): Promise<void> {
+    await sleep(this.#clock, firstPauseMs, signal);
+    await Promise.all(services.map((service) => this.pause(service, random, signal)));
   }
 
   /** Resolves when it is time for the next try, or the service answers another call, or the signal aborts. */
   async pause(service: ServiceName, random: number, signal: AbortSignal): Promise<void> {
     const over = new AbortController();
-    const time = sleep(this.#clock, this.pauseMs(service, random), AbortSignal.any([signal, over.signal]));
+    const time = sleep(this.#clock, this.#pauseMs(service, random), AbortSignal.any([signal, over.signal]));
     await Promise.race([time, this.#services[service].nextAnswer.promise]);
     over.abort();
   }

@@ -1,6 +1,6 @@
 /** What a table whose rows need other mappings' records waits for, so that it is not read far ahead of those. Pure. */
 import type { IngressMapping } from "../../api/integration-workflow.ts";
-import type { Checkpoint } from "../queue/interface.ts";
+import type { Checkpoint } from "../queue/checkpoint.ts";
 
 /** Where a mapping is. */
 export interface Standing {

@@ -2,7 +2,8 @@
 import type { IngressMapping } from "../../api/integration-workflow.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import { mappingHash } from "../flows/ingress/plan.ts";
-import type { Checkpoint, Queue } from "../queue/interface.ts";
+import type { Checkpoint } from "../queue/checkpoint.ts";
+import type { Queue } from "../queue/interface.ts";
 import { sweepAll } from "./sweep.ts";
 import * as transitions from "./transitions.ts";
 

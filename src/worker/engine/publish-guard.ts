@@ -5,8 +5,9 @@ import { columnsOf, type Plan, planMapping } from "../flows/ingress/plan.ts";
 import { compareUse, type Difference } from "../flows/ingress/schema-comparison.ts";
 import { type SchemaUse, schemaUse, usedFields } from "../flows/ingress/schema-use.ts";
 import { ServiceError, type ServiceErrorCode } from "../http/service-error.ts";
+import type { Doubt, SchemaChecks } from "../queue/checkpoint.ts";
 import { StoreOutage } from "../queue/errors.ts";
-import type { Doubt, Incoming, SchemaChecks } from "../queue/interface.ts";
+import type { Incoming } from "../queue/page.ts";
 import type { EngineContext, MappingState } from "./context.ts";
 import { fatalOf } from "./fatal.ts";
 import { HashTrust } from "./hash-trust.ts";
@@ -244,6 +245,7 @@ export class PublishGuard {
     }
     state.plan = plan;
     state.ran = true;
+    state.lookFailure = undefined;
     state.requests.passed(this.#beganAt);
     this.#dueAt = this.#beganAt + settings.checkIntervalMs;
     wake();

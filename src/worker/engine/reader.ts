@@ -2,8 +2,9 @@ import { sleep } from "../../telemetry/clock.ts";
 import type { TrackedPage, TrackedRecord } from "../dataverse/interface.ts";
 import type { Plan } from "../flows/ingress/plan.ts";
 import { mapRow } from "../flows/ingress/record.ts";
-import { ServiceError } from "../http/service-error.ts";
-import type { Checkpoint, Incoming, PageCommit } from "../queue/interface.ts";
+import { isExpired, isRefused, ServiceError } from "../http/service-error.ts";
+import type { Checkpoint } from "../queue/checkpoint.ts";
+import type { Incoming, PageCommit } from "../queue/page.ts";
 import type { EngineContext, MappingState } from "./context.ts";
 import { fatalOf } from "./fatal.ts";
 import { Follower } from "./follower.ts";
@@ -281,6 +282,8 @@ export class Reader {
       return this.#guard.meets(error.code, error.message);
     }
     this.#failures += 1;
+    if (this.#state.plan === undefined)
+      this.#state.lookFailure = error instanceof Error ? error.message : String(error);
     const waitMs = Math.max(
       backoffMs(this.#failures, random()),
       error instanceof ServiceError ? (error.retryAfterSeconds ?? 0) * 1000 : 0,
@@ -323,12 +326,4 @@ function incomingOf(plan: Plan, { id, version, row }: TrackedRecord, keysOnly: b
     case "Refused":
       return { kind: "Refused", id, version, refusal: mapped.refusal };
   }
-}
-
-function isExpired(error: unknown): boolean {
-  return error instanceof ServiceError && error.code === "DeltaTokenExpired";
-}
-
-function isRefused(error: unknown): boolean {
-  return error instanceof ServiceError && error.outcome === "Refused" && error.scope === "Record";
 }

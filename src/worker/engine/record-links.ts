@@ -1,6 +1,6 @@
 import { type LinkedFields, linked, linksOf, type MappedFields, type RecordLink } from "../flows/ingress/links.ts";
 import type { Plan } from "../flows/ingress/plan.ts";
-import type { LeasedRecord, Parent, ParentQuestion, ParentStanding } from "../queue/interface.ts";
+import type { LeasedRecord, Parent, ParentQuestion, ParentStanding } from "../queue/turn.ts";
 import type { EngineContext } from "./context.ts";
 
 type LinkAnswer =

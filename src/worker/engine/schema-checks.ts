@@ -1,5 +1,5 @@
 /** What a mapping's checks of the metadata mean for what was written. Pure. */
-import type { Doubt, SchemaChecks } from "../queue/interface.ts";
+import type { Doubt, SchemaChecks } from "../queue/checkpoint.ts";
 
 type Epochs = readonly [number, number];
 

@@ -1,7 +1,8 @@
 /** What a worker says of itself. */
 import type { MappingStatus } from "../../api/integration-workflow.ts";
 import type { SchemaDrift, WorkerStatus } from "../../api/worker-contract.ts";
-import type { Checkpoint, MappingCounts } from "../queue/interface.ts";
+import type { Checkpoint } from "../queue/checkpoint.ts";
+import type { MappingCounts } from "../queue/interface.ts";
 import { type MappingState, pauseOf } from "./context.ts";
 import type { Health } from "./health.ts";
 import { readingWaitsFor } from "./reading-room.ts";
@@ -15,6 +16,7 @@ export const driftReasons: ReadonlySet<string> = new Set([
   "ColumnMissing",
   "ColumnChanged",
   "ChangeTrackingOff",
+  "RegardingMissing",
   "ResourceMissing",
   "FieldMissing",
   "FieldChanged",
@@ -47,6 +49,7 @@ export function workerStatus(
       mappingStatus(state, counts.get(state.mapping.table), readingWaitsFor(state, states, counts, settings), now),
     ),
     schemaDrift: states.flatMap(driftOf),
+    ...uncompared(tableFittings(states)),
     ...(notReady === undefined ? {} : { notReady }),
   };
 }
@@ -60,6 +63,35 @@ export function notReadyReason(
   // Nobody asks the systems for a mapping that stands still: their silence is then no news, and not the reason.
   const isStandstill = states.every(({ checkpoint, block }) => checkpoint.pause !== undefined || block !== undefined);
   return (isStandstill ? nothingRuns(states) : undefined) ?? noAnswer(health, readyWindowMs) ?? nothingRuns(states);
+}
+
+/** The mappings that wait for their first look at the metadata, as `/status` names them. */
+export function uncompared(mappings: readonly Fitting[]): Pick<WorkerStatus, "uncompared"> {
+  const names = mappings.filter(({ ran, isPaused }) => !ran && !isPaused).map(({ name }) => name);
+  return names.length === 0 ? {} : { uncompared: names };
+}
+
+export interface Fitting {
+  readonly name: string;
+  readonly ran: boolean;
+  readonly isPaused: boolean;
+  readonly lookFailure?: string | undefined;
+}
+
+/** A start in which nothing was compared with the systems' metadata yet, and nothing can move before; undefined: something was. */
+export function nothingFitted(mappings: readonly Fitting[]): NotReady | undefined {
+  const waiting = mappings.filter(({ isPaused }) => !isPaused);
+  const [first] = waiting;
+  if (first === undefined || waiting.some(({ ran }) => ran)) return undefined;
+  const names = `${first.name}${waiting.length > 1 ? ` and ${waiting.length - 1} more` : ""}`;
+  const failure = waiting.find(({ lookFailure }) => lookFailure !== undefined)?.lookFailure;
+  const message = `asks the systems what they know of ${names}, to compare it with the mapping`;
+  return { reason: "Starting", message: failure === undefined ? message : `${message}; the last try: ${failure}` };
+}
+
+/** How far each table's mapping is with its first look at the metadata. */
+export function tableFittings(states: readonly MappingState[]): readonly Fitting[] {
+  return states.map((state) => ({ ...state, name: state.mapping.table, isPaused: pauseOf(state) !== undefined }));
 }
 
 function nothingRuns(states: readonly MappingState[]): NotReady | undefined {
@@ -96,16 +128,18 @@ function mappingStatus(
 ): MappingStatus {
   const { mapping, checkpoint, speed } = state;
   const { pending = 0, parked = 0 } = counts ?? {};
-  const seconds = secondsToDrain(state, pending, parked, speed.done.perSecond(now));
+  const donePerSecond = counts?.pace?.donePerSecond ?? speed.done.perSecond(now);
+  const seconds = secondsToDrain(state, pending, parked, donePerSecond);
   return {
     name: mapping.table,
     phase: phaseOf(state),
+    ...whyPaused(pauseOf(state)),
     backlog: pending,
     ...(parked === 0 ? {} : { parked }),
     read: counts?.totalRead ?? 0,
     written: counts?.totalWritten ?? 0,
     ...readingOf(checkpoint, waitsFor),
-    recordsPerSecond: Math.round(speed.written.perSecond(now)),
+    recordsPerSecond: Math.round(counts?.pace?.writtenPerSecond ?? speed.written.perSecond(now)),
     ...(seconds === undefined ? {} : { secondsToDrain: seconds }),
     deadLettered: counts?.dead ?? 0,
     ...(counts?.lastWrittenAt === undefined ? {} : { lastSyncTime: new Date(counts.lastWrittenAt).toISOString() }),
@@ -143,6 +177,18 @@ function secondsToDrain(
   // When parked records go on is another record's affair.
   if (Number.isNaN(left) || donePerSecond === 0 || left === parked) return undefined;
   return Math.ceil(left / donePerSecond);
+}
+
+/** Status has room for so much of a reason. */
+const longestMessage = 1024;
+
+/** Why nothing is written for a mapping, for its line in status. */
+export function whyPaused(
+  pause: { readonly reason: string; readonly message: string } | undefined,
+): Pick<MappingStatus, "reason" | "message"> {
+  if (pause === undefined) return {};
+  const { reason, message } = pause;
+  return { reason, message: message.length <= longestMessage ? message : `${message.slice(0, longestMessage - 1)}…` };
 }
 
 function phaseOf(state: MappingState): string {

@@ -1,4 +1,4 @@
-import type { Checkpoint } from "../queue/interface.ts";
+import type { Checkpoint } from "../queue/checkpoint.ts";
 import type { EngineContext } from "./context.ts";
 
 /**

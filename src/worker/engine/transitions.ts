@@ -2,7 +2,7 @@
 import type { IngressMapping } from "../../api/integration-workflow.ts";
 import type { ReadCursor, TrackedPage } from "../dataverse/interface.ts";
 import { isSameIdentity } from "../flows/ingress/plan.ts";
-import type { Checkpoint, Pause, SnapshotProgress } from "../queue/interface.ts";
+import type { Checkpoint, Pause, SnapshotProgress } from "../queue/checkpoint.ts";
 import { checksOfAnother } from "./schema-checks.ts";
 
 /** A mapping that the store does not know. */

@@ -1,6 +1,6 @@
 /** What one record's turn has to write. */
 import type { LinkedFields, MappedFields } from "../flows/ingress/links.ts";
-import type { Parent } from "../queue/interface.ts";
+import type { Parent } from "../queue/turn.ts";
 
 /** As it was read: its links name rows. */
 export interface ReadContent {

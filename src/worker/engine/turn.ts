@@ -10,9 +10,9 @@ import type { CampaignFields, CampaignKey } from "../campaign/interface.ts";
 import type { LinkedFields, MappedFields } from "../flows/ingress/links.ts";
 import type { Plan } from "../flows/ingress/plan.ts";
 import { adoptionBody, insertBody, mapRow, updateBody } from "../flows/ingress/record.ts";
-import { ServiceError } from "../http/service-error.ts";
-import type { LeasedRecord, Leave, Settlement, WrittenRecord } from "../queue/interface.ts";
+import { isRefused, ServiceError } from "../http/service-error.ts";
 import { parentMissing, removedInCampaign, stillLinked } from "../queue/reasons.ts";
+import type { LeasedRecord, Leave, Settlement, WrittenRecord } from "../queue/turn.ts";
 import type { EngineContext } from "./context.ts";
 import type { HashTrust } from "./hash-trust.ts";
 import { RecordLinks } from "./record-links.ts";
@@ -162,8 +162,7 @@ export class Turn {
       await this.#send(content);
     } catch (error) {
       // Nobody looked, or the list is out of date: somebody else may have made a record with this key.
-      const isRefused = error instanceof ServiceError && error.scope === "Record" && error.outcome === "Refused";
-      if (looks || !isRefused || !(await this.#isThere(content))) throw error;
+      if (looks || !isRefused(error) || !(await this.#isThere(content))) throw error;
       return this.#adoptOrInsert(content);
     }
     return this.#written(content);

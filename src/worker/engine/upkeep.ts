@@ -1,12 +1,16 @@
 /** What the engines of all flows do beside moving records. */
 import type { WorkflowConfiguration } from "../../api/configuration.ts";
+import type { WorkerStatus } from "../../api/worker-contract.ts";
 import { type Clock, sleep } from "../../telemetry/clock.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import type { Dataverse } from "../dataverse/interface.ts";
+import type { ServiceName } from "../http/service-error.ts";
 import { StoreOutage } from "../queue/errors.ts";
 import type { Queue } from "../queue/interface.ts";
 import { fatalOf } from "./fatal.ts";
 import type { Health } from "./health.ts";
+import type { EngineSettings } from "./settings.ts";
+import { isMoving } from "./status.ts";
 
 interface Ground {
   readonly configuration: WorkflowConfiguration;
@@ -14,6 +18,12 @@ interface Ground {
   readonly dataverse: Pick<Dataverse, "whoAmI">;
   readonly clock: Clock;
   readonly random: () => number;
+  readonly logger: Logger;
+}
+
+interface Probing {
+  readonly health: Health;
+  readonly settings: Pick<EngineSettings, "readyWindowMs">;
   readonly logger: Logger;
 }
 
@@ -25,7 +35,7 @@ const dayMs = 86_400_000;
  * @throws FatalError
  */
 export async function claimStore(
-  { configuration, queue, dataverse, clock, random, logger }: Ground,
+  { configuration, queue, dataverse, random, logger }: Ground,
   health: Health,
   end: AbortSignal,
 ): Promise<string | undefined> {
@@ -39,12 +49,32 @@ export async function claimStore(
       if (end.aborted) return undefined;
       const fatal = fatalOf(error);
       if (fatal !== undefined) throw fatal;
-      const waitMs = Math.max(500, health.pauseMs("Dataverse", random()));
-      logger.warn("start.waits", { tryAgainMs: Math.round(waitMs), error });
-      await sleep(clock, waitMs, end);
+      logger.warn("start.waits", { error });
+      await health.pauseAll(["Dataverse"], random(), end);
     }
   }
   return undefined;
+}
+
+/**
+ * Readiness asks whether the systems answer: of one that was not heard of for a third of the time that is enough for it,
+ * something is asked.
+ * @throws FatalError
+ */
+export async function askTheSilent(
+  { health, settings, logger }: Probing,
+  questions: Readonly<Partial<Record<ServiceName, () => Promise<unknown>>>>,
+  end: AbortSignal,
+): Promise<void> {
+  const asked = Object.entries(questions).map(async ([service, ask]) => {
+    if (!health.answeredWithin(service as ServiceName, settings.readyWindowMs / 3)) await ask(); // Its keys are such.
+  });
+  for (const one of await Promise.allSettled(asked)) {
+    if (one.status === "fulfilled") continue;
+    const fatal = fatalOf(one.reason);
+    if (fatal !== undefined) throw fatal;
+    if (!end.aborted) logger.warn("system.no-answer", { error: one.reason });
+  }
 }
 
 /** Forgets refusals that are older than the workflow keeps them. */
@@ -55,6 +85,19 @@ export async function forgetOldRefusals({ configuration, queue, logger }: Ground
     throw error;
   });
   if (records > 0) logger.info("refusals.forgotten", { records, olderThanDays: days });
+}
+
+export const tellProgressEveryMs = 60_000;
+
+/** While a mapping reads its table or has something to write, and never when it is idle. */
+export async function tellProgress(status: () => Promise<WorkerStatus>, logger: Logger): Promise<void> {
+  const now = await status().catch((error: unknown) => {
+    if (error instanceof StoreOutage) return undefined;
+    throw error;
+  });
+  for (const { name: mapping, lastSyncTime: _, ...figures } of now?.mappings.filter(isMoving) ?? []) {
+    logger.info("mapping.progress", { mapping, ...figures });
+  }
 }
 
 export async function repeat(

@@ -1,14 +1,14 @@
-import { sleep } from "../../telemetry/clock.ts";
 import { ServiceError } from "../http/service-error.ts";
 import { StoreOutage } from "../queue/errors.ts";
-import type { LeasedRecord, Settlement } from "../queue/interface.ts";
 import { parentMissing, removedInCampaign, stillLinked } from "../queue/reasons.ts";
+import type { LeasedRecord, Settlement } from "../queue/turn.ts";
+import { AnswersInHand } from "./answers-in-hand.ts";
 import type { EngineContext, MappingState } from "./context.ts";
 import { fatalOf } from "./fatal.ts";
 import { StubbornRefusals } from "./stubborn-refusals.ts";
 import { Turn, type TurnEnd } from "./turn.ts";
+import { TurnLoop } from "./turn-loop.ts";
 
-const lookForDueEveryMs = 500;
 /** Refusals that are this worker's own, before any call. */
 const ofLinks: ReadonlySet<string> = new Set([parentMissing, stillLinked]);
 /** A check of the metadata is asked for when a record is refused; it is tried again when there was time for one, then less and less often. */
@@ -29,24 +29,26 @@ export class Writer {
   readonly #context: EngineContext;
   readonly #states: readonly MappingState[];
   readonly #stubborn: ReadonlyMap<MappingState, StubbornRefusals>;
-  readonly #turns = new Set<Promise<void>>();
+  readonly #loop: TurnLoop;
   /** Leased and not begun: the store is asked for several at once. */
   readonly #leased: Waiting[] = [];
+  readonly #answers: AnswersInHand;
   /** A lease that is asked for while turns begin, so that it shares their flush to disk. */
   #ahead: Promise<void> | undefined;
   #rotation = 0;
   #noRoomUntil = 0;
-  #news = Promise.withResolvers<void>();
 
   constructor(context: EngineContext, states: readonly MappingState[]) {
     this.#context = context;
     this.#states = states;
+    this.#answers = new AnswersInHand(context);
+    this.#loop = new TurnLoop(context.clock, (error) => this.#failed(error));
     this.#stubborn = new Map(states.map((state) => [state, new StubbornRefusals(context.settings)]));
   }
 
   /** There may be something to do. */
   wake(): void {
-    this.#news.resolve();
+    this.#loop.wake();
   }
 
   /**
@@ -54,43 +56,31 @@ export class Writer {
    * @throws FatalError
    */
   async run(stop: AbortSignal, giveUp: AbortSignal): Promise<void> {
-    const failed = new AbortController();
-    const end = AbortSignal.any([stop, failed.signal]);
-    end.addEventListener("abort", () => this.wake(), { once: true });
-    const fail = (error: unknown) => failed.abort(error);
-    while (!end.aborted) {
-      this.#news = Promise.withResolvers();
-      const pauseMs = await this.#fill(giveUp, fail, end).catch((error: unknown) => this.#storeFailed(error, fail));
-      if (end.aborted) break;
-      if (pauseMs > 0) await this.#newsOr(pauseMs, end);
+    try {
+      await this.#loop.run(stop, (end) => this.#fill(giveUp, end));
+    } finally {
+      await this.#ahead;
+      await this.#context.queue.giveBack(this.#leased.splice(0).map(({ record }) => record)).catch(() => undefined); // Their leases end by themselves.
     }
-    await Promise.all([...this.#turns, this.#ahead]);
-    await this.#context.queue.giveBack(this.#leased.splice(0).map(({ record }) => record)).catch(() => undefined); // Their leases end by themselves.
-    if (failed.signal.aborted) throw failed.signal.reason;
   }
 
-  /** Starts turns. @returns how long to wait for news */
-  async #fill(giveUp: AbortSignal, fail: (error: unknown) => void, end: AbortSignal): Promise<number> {
+  /** Starts turns. @returns how long to wait for news at most, if that is not as usual */
+  async #fill(giveUp: AbortSignal, end: AbortSignal): Promise<number | undefined> {
     const { health, settings, random, clock } = this.#context;
     if (clock.now() < this.#noRoomUntil) return this.#noRoomUntil - clock.now();
     const isDown = health.isDown("Campaign");
     // While the store fails, an answer may not be stored, and its call was in vain.
     const limit = isDown || this.#context.queue.outage !== undefined ? 1 : settings.parallelism;
-    if (isDown && this.#turns.size === 0) await health.pause("Campaign", random(), end);
-    while (!end.aborted && this.#turns.size < limit) {
+    if (isDown && this.#loop.underWay === 0) await health.pause("Campaign", random(), end);
+    while (!end.aborted && this.#loop.underWay < limit) {
+      if (this.#answers.any) return undefined;
       if (this.#leased.length === 0) await this.#ahead;
       const waiting = this.#leased.shift() ?? (await this.#lease(limit));
-      if (waiting === undefined) return lookForDueEveryMs;
-      const turn = this.#take(waiting, giveUp)
-        .catch((error: unknown) => this.#turnFailed(error, fail))
-        .finally(() => {
-          this.#turns.delete(turn);
-          this.wake();
-        });
-      this.#turns.add(turn);
+      if (waiting === undefined) return undefined;
+      this.#loop.add(this.#take(waiting, giveUp, end));
     }
     if (this.#leased.length === 0 && limit > 1 && !end.aborted) this.#ahead ??= this.#leaseAhead(limit);
-    return lookForDueEveryMs;
+    return undefined;
   }
 
   async #leaseAhead(limit: number): Promise<void> {
@@ -119,7 +109,7 @@ export class Writer {
     return undefined;
   }
 
-  async #take({ record, state }: Waiting, giveUp: AbortSignal): Promise<void> {
+  async #take({ record, state }: Waiting, giveUp: AbortSignal, stop: AbortSignal): Promise<void> {
     const { queue } = this.#context;
     const { plan, checkpoint } = state;
     if (plan === undefined || this.#context.clock.now() < state.suspendedUntil) return queue.giveBack([record]);
@@ -127,7 +117,7 @@ export class Writer {
     const end = await new Turn(record, plan, { mappingHash, trust: state.trust }, this.#context, giveUp).take();
     if (end.settlement === undefined) return;
     const settlement = this.#judge(record, end, end.settlement, state);
-    await queue.settle(record, settlement);
+    await this.#answers.store(() => queue.settle(record, settlement), stop);
     this.#count(state, settlement);
     this.#tell(record, settlement, end.cause);
     const fatal = fatalOf(end.cause);
@@ -152,7 +142,7 @@ export class Writer {
 
   /** One bad record is buried; a wave of them suspends the mapping, and so does what meets every record of it. */
   #judge(record: LeasedRecord, { cause }: TurnEnd, settlement: Settlement, state: MappingState): Settlement {
-    const { clock, logger, settings } = this.#context;
+    const { clock, settings } = this.#context;
     if (cause instanceof ServiceError && cause.code === "EngineError") {
       return this.#afterEngineError(record, cause, settlement, state);
     }
@@ -187,12 +177,8 @@ export class Writer {
     // That one was this worker's decision: Campaign refused nothing.
     if (reason === removedInCampaign) return settlement;
     const code = cause instanceof ServiceError ? cause.serviceCode : undefined;
-    const wasWave = state.wave.wave !== undefined;
     if (state.wave.refused(`${reason} ${code}`, message) === "Bury") return settlement;
     state.suspendedUntil = clock.now() + settings.lookAgainMs;
-    const mapping = state.mapping.table;
-    if (!wasWave)
-      logger.warn("mapping.suspended", { mapping, cause: state.wave.wave, refusals: settings.waveRefusals });
     return { kind: "Retry", before: settlement.before, afterMs: 0, counts: false };
   }
 
@@ -245,24 +231,14 @@ export class Writer {
     }
   }
 
-  #turnFailed(error: unknown, fail: (error: unknown) => void): void {
+  /** @returns what ends everything */
+  #failed(error: unknown): Error | undefined {
     const { clock, settings } = this.#context;
     const fatal = fatalOf(error);
-    if (fatal !== undefined) fail(fatal);
-    else if (error instanceof StoreOutage) this.#noRoomUntil = clock.now() + settings.fullStorePauseMs;
+    if (fatal !== undefined) return fatal;
+    if (error instanceof StoreOutage) this.#noRoomUntil = clock.now() + settings.fullStorePauseMs;
     else this.#context.logger.error("record.not-settled", { error });
-  }
-
-  #storeFailed(error: unknown, fail: (error: unknown) => void): number {
-    this.#turnFailed(error, fail);
-    return lookForDueEveryMs;
-  }
-
-  async #newsOr(delayMs: number, end: AbortSignal): Promise<void> {
-    const waited = new AbortController();
-    const timer = sleep(this.#context.clock, delayMs, AbortSignal.any([end, waited.signal]));
-    await Promise.race([this.#news.promise, timer]);
-    waited.abort();
+    return undefined;
   }
 }
 

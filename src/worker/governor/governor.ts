@@ -3,6 +3,7 @@ import { Budget } from "./budget.ts";
 import { type Lane, Lanes } from "./lanes.ts";
 import type { GovernorLimits } from "./limits.ts";
 import { Parallelism } from "./parallelism.ts";
+import { type HeldLimit, type Hold, type Holder, type Strain, StrainGauge, strainWindowMs } from "./strain.ts";
 
 /** What a call told about the service's limits. */
 export interface CallResult {
@@ -10,8 +11,8 @@ export interface CallResult {
   readonly sent: boolean;
   /** Seconds that the service spent on it, or more. */
   readonly executionSeconds: number;
-  /** Set when the service throttled (429), with its Retry-After if it gave one. */
-  readonly throttled?: { readonly retryAfterSeconds?: number | undefined };
+  /** Set when the service throttled (429), with its Retry-After if it gave one, and the limit that it named. */
+  readonly throttled?: { readonly retryAfterSeconds?: number | undefined; readonly limit?: HeldLimit };
   /** `x-ms-dop-hint`: the parallelism that the service recommends. */
   readonly recommendedParallelism?: number | undefined;
   /** `x-ms-ratelimit-burst-remaining-xrm-requests` */
@@ -31,6 +32,8 @@ export interface GovernorState {
   readonly parallelism: number;
   /** Until calls go on; 0 when they are not paused. */
   readonly pausedSeconds: number;
+  /** For how long calls were held back since the beginning, by whom. */
+  readonly heldSeconds: Readonly<Record<Holder, number>>;
 }
 
 interface Waiter {
@@ -53,8 +56,10 @@ export class Governor {
   readonly #execution: Budget | undefined;
   readonly #parallelism: Parallelism;
   readonly #lanes = new Lanes<Waiter>();
+  readonly #strain: StrainGauge;
   #inFlight = 0;
   #pausedUntil: number;
+  #pausedBy: HeldLimit = "Unnamed";
   #nextPauseMs = firstPauseMs;
   /** The longest call of late: what a call is expected to cost, so that calls under way cannot overrun the limit. */
   #expectedSeconds: number;
@@ -62,13 +67,14 @@ export class Governor {
   readonly #mostExpectedSeconds: number;
   #cancelTimer: (() => void) | undefined;
 
-  constructor(limits: GovernorLimits, clock: Clock) {
+  constructor(limits: GovernorLimits, clock: Clock, windowMs = strainWindowMs) {
     const now = clock.now();
     this.#clock = clock;
     this.#calls = new Budget(limits.calls, now);
     this.#execution = limits.execution === undefined ? undefined : new Budget(limits.execution, now);
     this.#parallelism = new Parallelism(limits.initialConcurrency, limits.concurrency);
     this.#pausedUntil = now;
+    this.#strain = new StrainGauge(now, windowMs);
     this.#expectedSeconds = limits.execution?.firstCallSeconds ?? 0;
     this.#mostExpectedSeconds = (limits.execution?.perWindow?.amount ?? Number.POSITIVE_INFINITY) / 2;
   }
@@ -98,15 +104,42 @@ export class Governor {
   }
 
   state(): GovernorState {
+    const now = this.#clock.now();
     return {
       inFlight: this.#inFlight,
       waiting: this.#lanes.size,
       parallelism: this.#parallelism.allowed,
-      pausedSeconds: Math.max(0, this.#pausedUntil - this.#clock.now()) / 1000,
+      pausedSeconds: Math.max(0, this.#pausedUntil - now) / 1000,
+      heldSeconds: {
+        Service: this.#strain.heldSeconds("Service", now),
+        Configuration: this.#strain.heldSeconds("Configuration", now),
+      },
     };
   }
 
+  /** What a person should know of calls that are held back; undefined: nothing. */
+  strain(): Strain | undefined {
+    return this.#strain.strain(this.#clock.now());
+  }
+
   #serve(): void {
+    this.#grantAll();
+    const now = this.#clock.now();
+    this.#strain.hold(this.#holdAt(now), now);
+  }
+
+  /** Why calls wait; a pause counts whether anybody waits or not, for whoever was refused stays away. */
+  #holdAt(now: number): Hold | undefined {
+    if (this.#pausedUntil > now) return { by: "Service", limit: this.#pausedBy, until: this.#pausedUntil };
+    if (this.#lanes.size === 0) return undefined;
+    if (this.#inFlight >= this.#parallelism.allowed) {
+      return this.#parallelism.isAtCeiling ? { by: "Configuration", limit: "Concurrency" } : undefined;
+    }
+    const executionMs = this.#execution?.waitFor(this.#expectedSeconds, now) ?? 0;
+    return { by: "Configuration", limit: executionMs > this.#calls.waitFor(1, now) ? "ExecutionTime" : "Calls" };
+  }
+
+  #grantAll(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     while (this.#lanes.size > 0 && this.#inFlight < this.#parallelism.allowed) {
@@ -129,6 +162,7 @@ export class Governor {
     const expected = this.#expectedSeconds;
     const epoch = this.#parallelism.epoch;
     const now = this.#clock.now();
+    this.#strain.made(now);
     this.#calls.reserve(1, now);
     this.#execution?.reserve(expected, now);
     this.#inFlight++;
@@ -154,8 +188,9 @@ export class Governor {
     if (result.throttled !== undefined) {
       const newRound = epoch === this.#parallelism.epoch;
       this.#parallelism.throttled(epoch);
-      const asked = result.throttled.retryAfterSeconds;
-      this.#pauseUntil(now + (asked === undefined ? this.#nextPauseMs : asked * 1000));
+      const { retryAfterSeconds: asked, limit = "Unnamed" } = result.throttled;
+      this.#strain.refused(now);
+      this.#pauseUntil(now + (asked === undefined ? this.#nextPauseMs : asked * 1000), limit);
       if (newRound && asked === undefined) this.#nextPauseMs = Math.min(this.#nextPauseMs * 2, longestPauseMs);
       return;
     }
@@ -163,13 +198,16 @@ export class Governor {
     const longest = Math.max(result.executionSeconds, this.#expectedSeconds * 0.98, 0.05);
     this.#expectedSeconds = Math.min(longest, this.#mostExpectedSeconds);
     this.#parallelism.succeeded(usedUp);
-    const nothingLeft =
-      (result.remainingCalls ?? Number.POSITIVE_INFINITY) <= this.#inFlight + 1 ||
-      (result.remainingExecutionSeconds ?? Number.POSITIVE_INFINITY) <= (this.#inFlight + 1) * this.#expectedSeconds;
-    if (nothingLeft) this.#pauseUntil(now + brakeMs);
+    const { remainingCalls = Number.POSITIVE_INFINITY, remainingExecutionSeconds = Number.POSITIVE_INFINITY } = result;
+    if (remainingCalls <= this.#inFlight + 1) this.#pauseUntil(now + brakeMs, "Calls");
+    else if (remainingExecutionSeconds <= (this.#inFlight + 1) * this.#expectedSeconds) {
+      this.#pauseUntil(now + brakeMs, "ExecutionTime");
+    }
   }
 
-  #pauseUntil(time: number): void {
-    this.#pausedUntil = Math.max(this.#pausedUntil, time);
+  #pauseUntil(time: number, limit: HeldLimit): void {
+    if (time <= this.#pausedUntil) return;
+    this.#pausedUntil = time;
+    this.#pausedBy = limit;
   }
 }

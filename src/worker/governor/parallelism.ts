@@ -19,6 +19,11 @@ export class Parallelism {
     return Math.max(1, Math.floor(Math.min(this.#value, this.#ceiling, this.#recommended)));
   }
 
+  /** Whether nothing but what was given at the start bounds it. */
+  get isAtCeiling(): boolean {
+    return this.allowed >= Math.floor(this.#ceiling);
+  }
+
   /** Changes at every halving: calls granted before one say nothing about what came after it. */
   get epoch(): number {
     return this.#epoch;

@@ -1,8 +1,9 @@
 import { join } from "node:path";
+import type { Throttling } from "../../api/integration-workflow.ts";
 import { type Clock, systemClock } from "../../telemetry/clock.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import { CampaignClient } from "../campaign/client.ts";
-import type { Campaign } from "../campaign/interface.ts";
+import type { DialectName } from "../campaign/dialect.ts";
 import { DataverseClient } from "../dataverse/client.ts";
 import { Governor, type GovernorState } from "../governor/governor.ts";
 import { campaignLimits, dataverseLimits } from "../governor/limits.ts";
@@ -10,6 +11,7 @@ import { AccessTokens } from "./access-tokens.ts";
 import { readCredentials, secretInWords } from "./credentials.ts";
 import { type CallMetrics, defaultCallTimeoutSeconds } from "./service.ts";
 import type { ServiceName } from "./service-error.ts";
+import { ThrottlingTold } from "./throttling.ts";
 import { requestToken } from "./token-endpoint.ts";
 import { Transport, type TransportOptions } from "./transport.ts";
 
@@ -27,6 +29,8 @@ export interface ConnectOptions {
     readonly url: string;
     readonly engineCallsPerSecond: number;
     readonly secretName: string;
+    /** `Standard` unless told. */
+    readonly dialect?: DialectName;
   };
   /** Holds `dynamics/<key>` and `campaign/<key>`. */
   readonly credentialsDirectory: string;
@@ -40,14 +44,20 @@ export interface ConnectOptions {
   readonly stop: AbortSignal;
   readonly transport?: Omit<TransportOptions, "caBundle">;
   readonly clock?: Clock;
+  /** Over how long calls that are held back are summed up. */
+  readonly strainWindowMs?: number | undefined;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
   readonly random?: () => number;
 }
 
 export interface Connections {
   readonly dataverse: DataverseClient;
-  readonly campaign: Campaign;
+  readonly campaign: CampaignClient;
   /** For metrics and status. */
   governorState(service: ServiceName): GovernorState;
+  /** Services that hold calls back, for status. */
+  throttling(): readonly Throttling[];
   /** Ends every connection, calls in flight included: their outcome is unknown then. */
   close(): Promise<void>;
 }
@@ -63,14 +73,15 @@ const entraTokenUrl = (tenantId: string) =>
  */
 export function connect(options: ConnectOptions): Connections {
   const { dynamics, campaign, credentialsDirectory, logger, metrics, stop } = options;
-  const { clock = systemClock, random = Math.random } = options;
+  const { clock = systemClock, now = Date.now, random = Math.random } = options;
   const callTimeoutSeconds = options.callTimeoutSeconds ?? defaultCallTimeoutSeconds;
   const ca = options.caBundle === undefined ? {} : { caBundle: options.caBundle };
   const transport = new Transport({ ...options.transport, ...ca });
   const governors = {
-    Dataverse: new Governor(dataverseLimits(dynamics.sharePercent), clock),
-    Campaign: new Governor(campaignLimits(campaign.engineCallsPerSecond), clock),
+    Dataverse: new Governor(dataverseLimits(dynamics.sharePercent), clock, options.strainWindowMs),
+    Campaign: new Governor(campaignLimits(campaign.engineCallsPerSecond), clock, options.strainWindowMs),
   };
+  const told = new ThrottlingTold({ governors, clock, now, logger });
   const source = (side: "dynamics" | "campaign", secretName: string) => ({
     side,
     directory: join(credentialsDirectory, side),
@@ -118,8 +129,14 @@ export function connect(options: ConnectOptions): Connections {
   const campaignService = { ...shared, tokens: campaignTokens, governor: governors.Campaign };
   return {
     dataverse: new DataverseClient(dynamics.url, dataverseService),
-    campaign: new CampaignClient(campaign.url, campaignService, clock, logger),
+    campaign: new CampaignClient(
+      { url: campaign.url, dialect: campaign.dialect ?? "Standard" },
+      campaignService,
+      clock,
+      logger,
+    ),
     governorState: (service) => governors[service].state(),
+    throttling: () => told.now(),
     close: () => transport.close(),
   };
 }

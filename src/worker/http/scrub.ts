@@ -33,19 +33,19 @@ function isCode(word: string): boolean {
 
 const plainWords: ReadonlySet<string> = new Set(
   `a about access account active administrator after again all allowed already an and any api application apply are
-  argument array as assessing at attribute attributes authentication authorized bad be because been before body by call
-  called caller can cannot change changed changes character characters check client code column columns combined
+  argument array as assessing at attribute attributes authentication authorized bad be because been before body by
+  call called caller can cannot change changed changes character characters check client code column columns combined
   concurrency concurrent conflict contact contains content could create created credentials data database date delete
-  deleted deltatoken denied did disabled does duplicate edm empty enabled entity enum enumeration error exceeded exceeds execution
-  exist existing exists expected expired expression failed field fields filter find for format found from full has have
-  header id identifier if in incoming incorrect inner integer internal invalid is it item json key keys least length
-  limit link longer lookup match matching max maximum message milliseconds minimum missing more must name navigation no
-  not null number oauth object occurred of old on one only oops operation option optional or organization out over
-  parameter parse payload perform permission please precondition primary privilege profile properties property provided
-  query range read read-only reason record records reference referenced refused request requested requests required
-  resource retry returned row sampled schema seconds secret segment select server service set setting should size
-  something specified sql stamp state statement string such supplied supported sync system table tables tenant than that
-  the their there this time timeout to token too tracking try type unable unauthorized undeclared unexpected unique
-  unknown unsupported update updated uri url use used user valid value values version violates violation was went when
-  while window with within without write wrong you your`.split(/\s+/),
+  deleted deltatoken denied did disabled does duplicate edm empty enabled entity enum enumeration error exceeded
+  exceeds execution exist existing exists expected expired expression failed field fields filter find for format found
+  from full has have header id identifier if in incoming incorrect inner integer internal invalid is it item json key
+  keys least length limit link longer lookup mandatory match matching max maximum message milliseconds minimum missing
+  more must name navigation no not null number oauth object occurred of old on one only oops operation option optional
+  or organization out over parameter parse payload perform permission please precondition primary privilege profile
+  properties property provided query range read read-only reason record records reference referenced refused request
+  requested requests required resource retry returned row sampled schema seconds secret segment select server service
+  set setting should size something specified sql stamp state statement string such supplied supported sync system
+  table tables tenant than that the their there this time timeout to token too tracking try type unable unauthorized
+  undeclared unexpected unique unknown unsupported update updated uri url use used user valid value values version
+  violates violation was went when while window with within without write wrong you your`.split(/\s+/),
 );

@@ -105,6 +105,16 @@ export class ServiceError extends Error {
   }
 }
 
+/** The service said no to what it was asked, and for that alone. */
+export function isRefused(error: unknown): error is ServiceError {
+  return error instanceof ServiceError && error.outcome === "Refused" && error.scope === "Record";
+}
+
+/** The link tells no changes any more: everything is to be read again. */
+export function isExpired(error: unknown): boolean {
+  return error instanceof ServiceError && error.code === "DeltaTokenExpired";
+}
+
 /** Only a person can help: `CredentialsMissing`, `CredentialsRejected` or `TokenUrlInvalid`. Nothing was sent. */
 export class CredentialsError extends ServiceError {
   override name = "CredentialsError";

@@ -3,6 +3,7 @@ import type { Lane } from "../governor/lanes.ts";
 import type { AccessToken } from "./access-tokens.ts";
 import { numberHeader, retryAfterSeconds } from "./answer.ts";
 import { abortedError, ServiceError, type ServiceName, serviceError } from "./service-error.ts";
+import { limitOf } from "./throttling.ts";
 import type { HttpRequest, HttpResponse, Transport } from "./transport.ts";
 import { underBoth, withDeadline } from "./until-aborted.ts";
 
@@ -156,7 +157,7 @@ function resultOf(response: HttpResponse): CallResult {
   return {
     sent: true,
     executionSeconds: response.secondsToAnswer,
-    ...(throttled ? { throttled: { retryAfterSeconds: retryAfter } } : {}),
+    ...(throttled ? { throttled: { retryAfterSeconds: retryAfter, limit: limitOf(response) } } : {}),
     recommendedParallelism: numberHeader(headers, "x-ms-dop-hint"),
     remainingCalls: numberHeader(headers, "x-ms-ratelimit-burst-remaining-xrm-requests"),
     remainingExecutionSeconds: numberHeader(headers, "x-ms-ratelimit-time-remaining-xrm-requests"),

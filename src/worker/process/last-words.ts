@@ -14,7 +14,8 @@ export function encodeLastWords(reason: string, message: string, status: WorkerS
     ...(status === undefined ? {} : { backlog: status.backlog }),
     ...(status?.lastSyncTime === undefined ? {} : { lastSyncTime: status.lastSyncTime }),
   };
-  const mappings = status?.mappings ?? [];
+  // Why one stands still is told while it does: here there is room for little.
+  const mappings = (status?.mappings ?? []).map(({ message: _, ...mapping }) => mapping);
   for (let kept = mappings.length; kept > 0; kept--) {
     const text = JSON.stringify({ ...base, mappings: mappings.slice(0, kept) });
     if (Buffer.byteLength(text) <= lastWordsMaxBytes) return text;

@@ -8,6 +8,12 @@ import { openPostgresQueue } from "../queue/postgres/postgres-queue.ts";
 import type { StoreWait } from "../queue/sqlite/open.ts";
 import { openSqliteQueue } from "../queue/sqlite/sqlite-queue.ts";
 
+interface Place {
+  readonly stateDirectory: string;
+  readonly credentialsDirectory: string;
+  readonly readingLeaseMs?: number | undefined;
+}
+
 interface Opening {
   readonly logger: Logger;
   readonly stop: AbortSignal;
@@ -25,7 +31,7 @@ const waitsOf: Readonly<Record<StoreWait, Outage>> = {
 
 /** Opens the workflow's queue, wherever it is to be. @throws StoreError, CredentialsError; the reason when it is stopped */
 export function openQueue(
-  { stateDirectory: directory, credentialsDirectory }: { stateDirectory: string; credentialsDirectory: string },
+  { stateDirectory: directory, credentialsDirectory, readingLeaseMs }: Place,
   { spec, workflow }: WorkflowConfiguration,
   caBundle: string | undefined,
   { logger, stop, waits }: Opening,
@@ -42,6 +48,7 @@ export function openQueue(
       secret: secretInWords(source),
       ...(caBundle === undefined ? {} : { caBundle }),
       workflow,
+      readingLeaseMs,
       logger,
       waits,
     },

@@ -2,7 +2,9 @@ import Fastify, { type FastifyInstance, type FastifyReply } from "fastify";
 import type { WorkerStatus } from "../../api/worker-contract.ts";
 import { type ListenAddress, listenFailure } from "../../telemetry/address.ts";
 import type { Logger } from "../../telemetry/log.ts";
-import type { Records } from "../records/records.ts";
+import type { MetadataDesk } from "../metadata/desk.ts";
+import { addMetadataRoute } from "../metadata/routes.ts";
+import type { RecordDesk } from "../records/desk.ts";
 import { addRecordRoutes } from "../records/routes.ts";
 import type { WorkerMetrics } from "./metrics.ts";
 
@@ -15,7 +17,9 @@ export interface ServerSources {
   /** Brings the metrics up to date. */
   readonly observe: () => Promise<void>;
   /** Undefined until the worker has begun. */
-  readonly records: () => Records | undefined;
+  readonly records: () => RecordDesk | undefined;
+  /** Undefined until the worker has begun. */
+  readonly metadata: () => MetadataDesk | undefined;
 }
 
 export interface WorkerServer {
@@ -25,8 +29,8 @@ export interface WorkerServer {
 }
 
 /**
- * The worker's side of the contract over HTTP: /livez, /readyz, /status, /metrics, which change nothing; and, for whoever is
- * inside the pod, what becomes of single records.
+ * The worker's side of the contract over HTTP: /livez, /readyz, /status, /metrics and /metadata, which change nothing; and,
+ * for whoever is inside the pod, what becomes of single records.
  */
 export async function startServer(
   address: ListenAddress,
@@ -44,6 +48,7 @@ export async function startServer(
     },
   });
   addRoutes(app, sources);
+  addMetadataRoute(app, sources.metadata);
   await addRecordRoutes(app, sources.records, logger);
   try {
     const url = await app.listen({ port: address.port, host: address.host ?? "::" });

@@ -4,7 +4,7 @@
  * Invariants: no version replaces a newer one; whatever the source has ends up waiting, written, refused or left out;
  * a deletion and an upsert of one record are never put in order by guessing: the record is read again.
  */
-import type { Incoming, Refusal, Stage } from "./interface.ts";
+import type { Incoming, Refusal, Stage } from "./page.ts";
 
 export interface PendingState {
   /** `Delete`: it left the filter. */

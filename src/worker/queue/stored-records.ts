@@ -1,5 +1,6 @@
 /** What the store can say of single records, and how refused ones come back. Beside the queue's own work, and rare. */
-import type { Parent, Refusal, Stage, WrittenRecord } from "./interface.ts";
+import type { Refusal, Stage } from "./page.ts";
+import type { Parent, WrittenRecord } from "./turn.ts";
 
 /** What is asked for: a row of the source, or every row that has a key in Campaign. */
 export interface AskedRecord {

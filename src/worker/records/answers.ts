@@ -3,8 +3,8 @@ import type { ConditionOutcome } from "../flows/ingress/filter.ts";
 
 export const longestKeyCharacters = 1000;
 
-/** What a record was found by. */
-export type Match = "DataverseId" | "CampaignKey";
+/** What a record was found by; an event also by the contact that it is about. */
+export type Match = "DataverseId" | "CampaignKey" | "ContactKey";
 
 export type Fate = "Parked" | "Waiting" | "Refused" | "FilteredOut" | "Written" | "NotSeen";
 

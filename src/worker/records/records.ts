@@ -8,9 +8,11 @@ import { mapRow } from "../flows/ingress/record.ts";
 import { ServiceError } from "../http/service-error.ts";
 import type { Queue } from "../queue/interface.ts";
 import { removedInCampaign } from "../queue/reasons.ts";
-import type { RefusalPlace, RefusalSelection, StoredRecord } from "../queue/stored-records.ts";
+import type { StoredRecord } from "../queue/stored-records.ts";
 import type { DeadLettersAnswer, RecordFate, RecordsAnswer, RedriveAnswer, RedriveQuestion } from "./answers.ts";
-import { AskedWronglyError, type DeadLettersQuestion, type RecordQuestion } from "./asked.ts";
+import type { DeadLettersQuestion, RecordQuestion } from "./asked.ts";
+import { DeadLetters, selectionOf } from "./dead-letters.ts";
+import type { RecordDesk } from "./desk.ts";
 import type { CampaignLook, SourceLook } from "./facts.ts";
 import { describeFate } from "./fate.ts";
 import type { LastFailures } from "./last-failures.ts";
@@ -39,51 +41,34 @@ interface Source {
   readonly targetKey?: string;
 }
 
-/** Answers what becomes of single records, and takes refused ones up again. Keys come in and never go out. */
-export class Records {
+/** Of a workflow of type Ingress. */
+export class Records implements RecordDesk {
   readonly #options: RecordsOptions;
+  readonly #deadLetters: DeadLetters;
 
   constructor(options: RecordsOptions) {
     this.#options = options;
+    this.#deadLetters = new DeadLetters(
+      options.queue,
+      options.states.map(({ mapping }) => mapping.table),
+    );
   }
 
-  /** Of every mapping, or of one. @throws AskedWronglyError */
   async fates({ key, mapping, look }: RecordQuestion): Promise<RecordsAnswer> {
     const signal = AbortSignal.timeout(lookTimeoutMs);
     const found = await Promise.all(this.#states(mapping).map((state) => this.#fatesIn(state, key, look, signal)));
     return { records: found.flat() };
   }
 
-  /** @throws AskedWronglyError */
-  async deadLetters({ mapping, reason, limit, before }: DeadLettersQuestion): Promise<DeadLettersAnswer> {
-    const { records } = this.#options.queue;
-    this.#states(mapping);
-    const selection = selectionOf({ mapping, reason });
-    const counts = await records.countRefusals(selection);
-    if (reason !== undefined && counts.length === 0) await this.#knowReason(mapping, reason);
-    const found = await records.refusals(selection, limit + 1, before === undefined ? undefined : placeOf(before));
-    const shown = found.slice(0, limit);
-    const last = shown.at(-1);
-    return {
-      counts,
-      deadLetters: shown.map(({ mapping: table, id, reason: why, message, refusedAt, version }) => ({
-        mapping: table,
-        id,
-        reason: why,
-        message,
-        since: new Date(refusedAt).toISOString(),
-        ...(version === undefined ? {} : { version: String(version) }),
-      })),
-      ...(found.length > limit && last !== undefined ? { before: nameOf(last) } : {}),
-    };
+  deadLetters(question: DeadLettersQuestion): Promise<DeadLettersAnswer> {
+    return this.#deadLetters.list(question);
   }
 
-  /** @throws AskedWronglyError, StoreOutage */
   async redrive(question: RedriveQuestion): Promise<RedriveAnswer> {
     const { queue, logger, wake } = this.#options;
     const { key, mapping, reason } = question;
     const states = this.#states(mapping);
-    if (reason !== undefined) await this.#knowReason(mapping, reason);
+    if (reason !== undefined) await this.#deadLetters.knowReason(mapping, reason);
     const selections =
       key === undefined
         ? states.map((state) => ({ mapping: state.mapping.table, reason }))
@@ -189,22 +174,8 @@ export class Records {
   }
 
   #states(mapping: string | undefined): readonly MappingState[] {
-    const { states } = this.#options;
-    const asked = states.filter((state) => mapping === undefined || state.mapping.table === mapping);
-    if (asked.length > 0) return asked;
-    const tables = states.map((state) => state.mapping.table).join(", ");
-    throw new AskedWronglyError(
-      "UnknownMapping",
-      `this workflow maps no table ${JSON.stringify(mapping)}: it maps ${tables}`,
-    );
-  }
-
-  async #knowReason(mapping: string | undefined, reason: string): Promise<void> {
-    const counts = await this.#options.queue.records.countRefusals(selectionOf({ mapping }));
-    const reasons = [...new Set(counts.map((count) => count.reason))];
-    if (reasons.includes(reason)) return;
-    const there = reasons.length === 0 ? "there are no dead letters" : `the reasons there are: ${reasons.join(", ")}`;
-    throw new AskedWronglyError("UnknownReason", `no dead letter has the reason ${JSON.stringify(reason)}: ${there}`);
+    const asked = this.#deadLetters.mappings(mapping);
+    return this.#options.states.filter((state) => asked.includes(state.mapping.table));
   }
 }
 
@@ -254,37 +225,4 @@ function redriveInWords(
 
 function records(count: number): string {
   return count === 1 ? "1 record" : `${count} records`;
-}
-
-function selectionOf({
-  mapping,
-  id,
-  reason,
-}: { [name in keyof RefusalSelection]: string | undefined }): RefusalSelection {
-  return {
-    ...(mapping === undefined ? {} : { mapping }),
-    ...(id === undefined ? {} : { id }),
-    ...(reason === undefined ? {} : { reason }),
-  };
-}
-
-/** A place in the list as text that can stand in an address. */
-function nameOf({ refusedAt, mapping, id }: RefusalPlace): string {
-  return Buffer.from(JSON.stringify([refusedAt, mapping, id])).toString("base64url");
-}
-
-/** @throws AskedWronglyError */
-function placeOf(name: string): RefusalPlace {
-  try {
-    const [refusedAt, mapping, id]: unknown[] = JSON.parse(Buffer.from(name, "base64url").toString("utf8"));
-    if (typeof refusedAt === "number" && typeof mapping === "string" && typeof id === "string") {
-      return { refusedAt, mapping, id };
-    }
-  } catch {
-    // Said below.
-  }
-  throw new AskedWronglyError(
-    "BadQuestion",
-    "before is not a place that an earlier answer has named: begin without it",
-  );
 }

@@ -3,8 +3,8 @@ import type { Logger } from "../../telemetry/log.ts";
 import { StoreOutage } from "../queue/errors.ts";
 import type { Complaint } from "./answers.ts";
 import { AskedWronglyError, deadLettersQuestion, type Given, recordQuestion, redriveQuestion } from "./asked.ts";
+import type { RecordDesk } from "./desk.ts";
 import { whyStranger } from "./inside.ts";
-import type { Records } from "./records.ts";
 
 const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
 const largestBodyBytes = 16_384;
@@ -12,7 +12,7 @@ const largestBodyBytes = 16_384;
 interface Route {
   readonly url: string;
   readonly method: "GET" | "POST";
-  readonly answer: (records: Records, request: FastifyRequest) => Promise<unknown>;
+  readonly answer: (records: RecordDesk, request: FastifyRequest) => Promise<unknown>;
 }
 
 const routes: readonly Route[] = [
@@ -44,7 +44,7 @@ const routes: readonly Route[] = [
 /** Single records are spoken of to whoever is inside the pod, and to nobody else. `records`: absent until the worker has begun. */
 export async function addRecordRoutes(
   app: FastifyInstance,
-  records: () => Records | undefined,
+  records: () => RecordDesk | undefined,
   logger: Logger,
 ): Promise<void> {
   await app.register(async (scope) => {

@@ -24,11 +24,15 @@ const titles: Readonly<Record<RecordFate["fate"], string>> = {
   NotSeen: "NOT SEEN",
 };
 
+const matches: Readonly<Record<RecordFate["foundBy"][number], string>> = {
+  DataverseId: "its Dataverse id",
+  CampaignKey: "its key in Campaign",
+  ContactKey: "its contact's key",
+};
+
 function paragraph(record: RecordFate): string {
   const { mapping, resource, id, foundBy, fate, summary, next, waiting, refused, written } = record;
-  const by = foundBy
-    .map((match) => (match === "DataverseId" ? "its Dataverse id" : "its key in Campaign"))
-    .join(" and ");
+  const by = foundBy.map((match) => matches[match]).join(" and ");
   const lines = [
     `${mapping} → ${resource}: ${titles[fate]}${by === "" ? "" : ` (found by ${by})`}`,
     `  ${sentence(summary)}`,
@@ -49,6 +53,7 @@ function versionNow({ dataverse }: RecordFate, waiting: string | undefined): str
   const waits = waiting === undefined ? "" : `; version ${waiting} waits`;
   switch (dataverse.state) {
     case "Found":
+      if (dataverse.version === undefined) return `${waits}; Dataverse has it`;
       return `${waits}; Dataverse has version ${dataverse.version}${dataverse.isNewer ? ", newer than was read" : ""}`;
     case "Gone":
       return `${waits}; Dataverse has no such row now`;

@@ -128,7 +128,7 @@ async function open(
   const fail = (error: unknown) => {
     if (error instanceof Error) first ??= error;
   };
-  const socket = connectSocket({ host: address.host, port: address.port });
+  const socket = connectSocket({ host: address.host, port: address.port, noDelay: true });
   socket.on("error", fail);
   const client = new SftpClient("worker", { error: fail, end: () => {}, close: () => {} });
   client.on("error", fail);

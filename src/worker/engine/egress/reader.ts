@@ -1,18 +1,28 @@
 import { sleep } from "../../../telemetry/clock.ts";
+import type { FolderState } from "../../exports/folder.ts";
 import { ExportsReader, type Header } from "../../exports/reader.ts";
-import type { Portion } from "../../exports/store.ts";
 import { type ReadTime, readerOfTimes } from "../../flows/egress/date-format.ts";
-import { type EventKind, type EventOutcome, eventId, eventOf, exportKind } from "../../flows/egress/events.ts";
-import type { FileProgress } from "../../flows/egress/files.ts";
+import { type EventKind, exportKind } from "../../flows/egress/events.ts";
 import { StoreOutage } from "../../queue/errors.ts";
-import type { Checkpoint, Incoming, PageCommit, Reading } from "../../queue/interface.ts";
+import type { Reading } from "../../queue/interface.ts";
 import { SftpError } from "../../sftp/errors.ts";
 import type { Sftp } from "../../sftp/interface.ts";
 import { FatalError, fatalOf } from "../fatal.ts";
 import { type EgressContext, exportsMapping } from "./context.ts";
+import { EventIntake, storedFolder } from "./intake.ts";
+import { redriveLines } from "./line-redrive.ts";
 
-/** While the store has all that it is to have. */
-const lookForRoomEveryMs = 1000;
+interface Trouble {
+  readonly told: { readonly reason: string; readonly message: string };
+  /** It is about reading files: that the folder is listed is no sign that it is over. */
+  readonly ofFiles: boolean;
+}
+
+/** What the process has that reads. */
+interface Mine {
+  readonly intake: EventIntake;
+  readonly exports: ExportsReader;
+}
 
 /**
  * Reads the exported files into the queue, by one process of the workflow at a time. A part of a file, its events and the
@@ -21,13 +31,19 @@ const lookForRoomEveryMs = 1000;
 export class EgressReader {
   readonly #context: EgressContext;
   readonly #kinds: ReadonlySet<EventKind>;
-  readonly #readTime: ReadTime;
+  /** Of the configured format. */
+  readonly readTime: ReadTime;
   /** Why the server does not answer, until it does. */
-  #trouble: { readonly reason: string; readonly message: string } | undefined = {
-    reason: "Starting",
-    message: "the folder of exported files was not listed yet",
+  #trouble: Trouble | undefined = {
+    told: { reason: "Starting", message: "the folder of exported files was not listed yet" },
+    ofFiles: false,
   };
+  /** In this round. */
+  #isListed = false;
   #reading: Reading | undefined;
+  /** While this process is the one that reads. */
+  #mine: Mine | undefined;
+  #folder: FolderState | undefined;
 
   /** @throws FatalError `DateFormatInvalid` */
   constructor(context: EgressContext, kinds: ReadonlySet<EventKind>) {
@@ -38,11 +54,16 @@ export class EgressReader {
     if (typeof readTime === "string") {
       throw new FatalError("DateFormatInvalid", `campaign.sftp.format cannot be used: ${readTime}`);
     }
-    this.#readTime = readTime;
+    this.readTime = readTime;
   }
 
-  get trouble(): { readonly reason: string; readonly message: string } | undefined {
-    return this.#trouble;
+  get trouble(): Trouble["told"] | undefined {
+    return this.#trouble?.told;
+  }
+
+  /** How the folder stood when it was last listed, by whichever process reads. */
+  get folder(): FolderState | undefined {
+    return this.#folder;
   }
 
   /**
@@ -51,16 +72,19 @@ export class EgressReader {
    */
   async run(end: AbortSignal): Promise<void> {
     const { clock, settings, logger } = this.#context;
-    let exports: ExportsReader | undefined;
     while (!end.aborted) {
       let pauseMs = settings.pollIntervalMs;
+      this.#isListed = false;
       try {
-        exports = await this.#whileReading(exports, end);
+        await this.#round(end);
       } catch (error) {
         if (end.aborted) break;
         const fatal = fatalOf(error);
         if (fatal !== undefined) throw fatal;
-        if (error instanceof SftpError) this.#trouble = { reason: `Sftp${error.code}`, message: error.message };
+        if (error instanceof SftpError) {
+          const told = { reason: `Sftp${error.code}`, message: error.message };
+          this.#trouble = { told, ofFiles: this.#isListed };
+        }
         if (error instanceof StoreOutage) pauseMs = settings.fullStorePauseMs;
         else logger.warn("exports.not-read", { tryAgainMs: pauseMs, error });
       }
@@ -70,112 +94,54 @@ export class EgressReader {
   }
 
   /** One round, if this process is the one that reads. */
-  async #whileReading(before: ExportsReader | undefined, end: AbortSignal): Promise<ExportsReader | undefined> {
+  async #round(end: AbortSignal): Promise<void> {
     const { queue } = this.#context;
     if (this.#reading?.lost.aborted) this.#reading = undefined;
-    const isMine = this.#reading !== undefined;
+    if (this.#reading === undefined) this.#mine = undefined;
     this.#reading ??= await queue.read(exportsMapping);
     if (this.#reading === undefined) {
-      await queue.checkpoints(); // What the other process reads is written by this one too.
+      // What the other process reads is written by this one too.
+      this.#folder = storedFolder(await queue.checkpoints());
       this.#trouble = undefined;
-      return undefined;
+      return;
     }
     const signal = AbortSignal.any([end, this.#reading.lost]);
-    const exports = (isMine ? before : undefined) ?? (await this.#begin(signal));
-    await exports.round(signal);
-    return exports;
+    this.#mine ??= await this.#begin(signal);
+    const { exports, intake } = this.#mine;
+    const { folder } = await exports.round(signal);
+    this.#trouble = undefined;
+    this.#folder = folder;
+    await intake.keepFolder(folder);
+    await this.#redrive(intake, signal);
   }
 
-  async #begin(signal: AbortSignal): Promise<ExportsReader> {
-    const { queue, sftp, exports, clock, stillSeconds, logger } = this.#context;
-    const { egress } = this.#context;
-    const checkpoints = await this.#prepare();
-    const begun = checkpoints.get(exportsMapping)?.delta?.issuedAt ?? 0;
-    const since = egress.since === undefined ? new Date(begun) : new Date(egress.since);
-    logger.info("exports.reading", { folder: exports.path, since: since.toISOString(), kinds: [...this.#kinds] });
+  /** Lines that cannot be read again for now hold up nothing else, and are no trouble of the reading. */
+  async #redrive(intake: EventIntake, signal: AbortSignal): Promise<void> {
+    try {
+      await redriveLines(this.#context, intake, signal);
+    } catch (error) {
+      if (!(error instanceof SftpError) || signal.aborted) throw error;
+      this.#context.logger.warn("lines.not-redriven", { error });
+    }
+  }
+
+  async #begin(signal: AbortSignal): Promise<Mine> {
+    const intake = await EventIntake.begin(this.#context, this.#kinds, this.readTime);
+    return { intake, exports: this.#exportsReader(intake, signal) };
+  }
+
+  #exportsReader(intake: EventIntake, signal: AbortSignal): ExportsReader {
+    const { sftp, exports, clock, stillSeconds, logger } = this.#context;
     return new ExportsReader({
       sftp: this.#observed(sftp),
       folder: exports.path,
       format: exports.format,
       headerOf,
       ...(stillSeconds === undefined ? {} : { stillSeconds }),
-      store: {
-        // Written by keep() alone.
-        progress: async () => (await queue.files()).map(({ progress }) => JSON.parse(progress) as FileProgress),
-        keep: async (portion) => {
-          const { name } = portion.file;
-          const pages = this.#pages(portion, checkpoints, since);
-          await queue.commitFile({ name, progress: JSON.stringify(portion.file) }, pages);
-          await this.#room(signal);
-        },
-      },
+      store: intake.store(signal),
       nowMs: () => clock.now(),
       logger,
     });
-  }
-
-  /** What earlier runs had and this one does not is dropped; what is new begins. */
-  async #prepare(): Promise<ReadonlyMap<string, Checkpoint>> {
-    const { queue, now, logger } = this.#context;
-    const wanted = new Set<string>([exportsMapping, ...this.#kinds]);
-    const checkpoints = new Map<string, Checkpoint>();
-    for (const checkpoint of await queue.checkpoints()) {
-      const { mapping, mappingHash } = checkpoint;
-      if (wanted.has(mapping) && mappingHash !== "") checkpoints.set(mapping, checkpoint);
-      else {
-        logger.info("mapping.removed", { mapping });
-        await queue.dropMapping(mapping);
-      }
-    }
-    for (const mapping of wanted) {
-      if (checkpoints.has(mapping)) continue;
-      // What came about before the first start is not written unless `since` says so.
-      const delta = { link: exportsMapping, issuedAt: now() };
-      const checkpoint: Checkpoint = { mapping, mappingHash: exportsMapping, generation: 1, delta };
-      await queue.saveCheckpoint(checkpoint);
-      checkpoints.set(mapping, checkpoint);
-    }
-    return checkpoints;
-  }
-
-  #pages({ file, rows }: Portion, checkpoints: ReadonlyMap<string, Checkpoint>, since: Date) {
-    const { kind } = exportKind(file.position.columns ?? []);
-    // An event that is exported again is tried again, if it was refused.
-    const version = BigInt(Math.max(0, Math.trunc(file.modifiedSeconds)));
-    const records = new Map<string, Map<string, Incoming>>();
-    const put = (mapping: string, incoming: Incoming) => {
-      const those = records.get(mapping) ?? new Map<string, Incoming>();
-      records.set(mapping, those.set(incoming.id, incoming));
-    };
-    const rules = { kinds: this.#kinds, since, readTime: this.#readTime };
-    for (const { line, content } of kind === "DeliveryLogs" || kind === "TrackingLogs" ? rows : []) {
-      const outcome = eventOf(content, kind === "DeliveryLogs" ? kind : "TrackingLogs", rules);
-      if (outcome.is === "Refused") put(exportsMapping, refusedLine(file.name, line, version, outcome));
-      if (outcome.is !== "Event") continue;
-      const { event } = outcome;
-      const id = eventId(this.#context.configuration.spec.campaign.url, event.kind, event.logId);
-      put(event.kind, { kind: "Upsert", id, version, content: { targetKey: id, payload: JSON.stringify(event) } });
-    }
-    const page = (mapping: string): PageCommit => ({
-      checkpoint: checkpointOf(checkpoints, mapping),
-      records: [...(records.get(mapping)?.values() ?? [])],
-      stage: "Round",
-      replay: false,
-      listed: false,
-    });
-    const mappings = [...records.keys()].filter((mapping) => mapping !== exportsMapping).toSorted();
-    return [page(exportsMapping), ...mappings.map(page)] as const;
-  }
-
-  /** Waits while more is queued than is to be: the disk is bounded. */
-  async #room(signal: AbortSignal): Promise<void> {
-    const { clock, settings, queue } = this.#context;
-    for (let limit = settings.highWaterRecords; ; limit = settings.lowWaterRecords) {
-      const counts = [...(await queue.counts()).values()];
-      if (counts.reduce((sum, { pending }) => sum + pending, 0) <= limit) return;
-      await sleep(clock, lookForRoomEveryMs, signal);
-      signal.throwIfAborted();
-    }
   }
 
   /** The same server, whose answers tell that it is there. */
@@ -186,33 +152,23 @@ export class EgressReader {
     return {
       list: async (folder, signal) => {
         const files = await sftp.list(folder, signal);
-        answered();
+        this.#isListed = true;
+        if (this.#trouble?.ofFiles !== true) answered();
         return files;
       },
       stat: (path, signal) => sftp.stat(path, signal),
-      read: (path, fromByte, signal) => sftp.read(path, fromByte, signal),
+      read: async function* (path, fromByte, signal) {
+        for await (const bytes of sftp.read(path, fromByte, signal)) {
+          answered();
+          yield bytes;
+        }
+      },
     };
   }
 }
 
 function headerOf(columns: readonly string[]): Header {
-  const { kind } = exportKind(columns);
-  return kind === "ColumnsMissing" ? "Incomplete" : kind === "Other" ? "Other" : "Export";
-}
-
-function checkpointOf(checkpoints: ReadonlyMap<string, Checkpoint>, mapping: string): Checkpoint {
-  const checkpoint = checkpoints.get(mapping);
-  if (checkpoint === undefined) throw new Error(`nothing was prepared for ${mapping}`);
-  return checkpoint;
-}
-
-function refusedLine(
-  file: string,
-  line: number,
-  version: bigint,
-  { why, column }: Extract<EventOutcome, { is: "Refused" }>,
-): Incoming {
-  const where = column === undefined ? "" : `, column ${column}`;
-  const message = `line ${line} of the file ${file}${where} is not understood (${why})`;
-  return { kind: "Refused", id: `${file}:${line}`, version, refusal: { reason: `Line${why}`, message } };
+  const found = exportKind(columns);
+  if (found.kind === "Incomplete") return { incomplete: found.why };
+  return found.kind === "Other" ? "Other" : "Export";
 }

@@ -10,17 +10,13 @@ export interface ActivityTarget {
   readonly names: ActivityNames;
   /** The application user (WhoAmI). */
   readonly ownerId: string;
-  readonly contacts: {
-    /** `contacts` */
-    readonly entitySet: string;
-    /** The column that the contact key is of: `contactid`, or an alternate key. */
-    readonly keyColumn: string;
-    /**
-     * What the activity's table calls its link to a contact: `regardingobjectid_contact_adobe_emailsend`, from its
-     * metadata (ManyToOneRelationships, ReferencingEntityNavigationPropertyName).
-     */
-    readonly regardingProperty: string;
-  };
+  /** The contact's id in Dataverse. */
+  readonly contactId: string;
+  /**
+   * What the activity's table calls its link to a contact: `regardingobjectid_contact_adobe_emailsend`, from its
+   * metadata (ManyToOneRelationships, ReferencingEntityNavigationPropertyName).
+   */
+  readonly regardingProperty: string;
 }
 
 export interface Activity {
@@ -29,18 +25,13 @@ export interface Activity {
   readonly row: Readonly<Record<string, string>>;
 }
 
-const guid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-
 /**
  * Subject: "composed of the Campaign ID and Delivery ID" (d365-acs-using-the-integration.md). `actualstart` and
  * `actualend` place it on the timeline; it is given no due time, which would show it as overdue.
- * @returns `ContactKeyInvalid` when the key cannot be one of this column
  */
-export function activityOf(event: EmailEvent, target: ActivityTarget): Activity | "ContactKeyInvalid" {
-  const { names, contacts, ownerId } = target;
+export function activityOf(event: EmailEvent, target: ActivityTarget): Activity {
+  const { names, ownerId } = target;
   const { columns } = names;
-  const contact = contactAddress(contacts, event.contactKey);
-  if (contact === undefined) return "ContactKeyInvalid";
   const time = event.occurredAt.toISOString();
   const optional = (name: string, value: string | undefined) => (value ? { [name]: value } : {});
   return {
@@ -48,7 +39,7 @@ export function activityOf(event: EmailEvent, target: ActivityTarget): Activity 
     table: names[event.kind].table,
     row: {
       subject: [event.campaignId, event.deliveryId].filter((part) => part !== "").join(" "),
-      [`${contacts.regardingProperty}@odata.bind`]: contact,
+      [`${target.regardingProperty}@odata.bind`]: `/contacts(${target.contactId})`,
       "ownerid@odata.bind": `/systemusers(${ownerId})`,
       actualstart: time,
       actualend: time,
@@ -59,12 +50,4 @@ export function activityOf(event: EmailEvent, target: ActivityTarget): Activity 
       ...optional(columns.trackingUrl, event.trackingUrl),
     },
   };
-}
-
-/** `/contacts(<guid>)`, or `/contacts(column='key')` with quotes doubled and the rest encoded (OData 4.0 part 2, section 4.3). */
-function contactAddress({ entitySet, keyColumn }: ActivityTarget["contacts"], key: string): string | undefined {
-  if (keyColumn !== "contactid")
-    return `/${entitySet}(${keyColumn}='${encodeURIComponent(key.replaceAll("'", "''"))}')`;
-  const id = key.replace(/^\{(.*)\}$/, "$1");
-  return guid.test(id) ? `/${entitySet}(${id.toLowerCase()})` : undefined;
 }

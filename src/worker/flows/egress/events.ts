@@ -27,28 +27,47 @@ export interface EmailEvent {
   readonly trackingUrl: string | undefined;
 }
 
-/** Which export a file is, by its header: a folder may hold others too. */
+/** Which export a file is, by its header: a folder may hold others too. `Incomplete`: one of ours that cannot be read, and why. */
 export type ExportKind =
   | { readonly kind: "DeliveryLogs" | "TrackingLogs" }
   | { readonly kind: "Other" }
-  | { readonly kind: "ColumnsMissing"; readonly columns: readonly string[] };
+  | { readonly kind: "Incomplete"; readonly why: string };
 
 const idColumns = { DeliveryLogs: "deliveryLogId", TrackingLogs: "trackingLogId" } as const;
 
-/** Columns that must be there, in any order; campaignId, campaignName, deliveryName and mirrorPageUrl may be. */
+/** Columns that must be there, in any order. */
 const needed = {
   DeliveryLogs: ["deliveryLogId", "contactId", "eventDate", "status", "failureType", "deliveryId"],
   TrackingLogs: ["trackingLogId", "contactId", "eventDate", "urlType", "trackingUrl", "deliveryId"],
 } as const;
+/** ... and that may be. */
+const optional = ["campaignId", "campaignName", "deliveryName", "mirrorPageUrl"] as const;
 
 export function exportKind(columns: readonly string[]): ExportKind {
   for (const kind of ["DeliveryLogs", "TrackingLogs"] as const) {
-    // Within another name it stands when the delimiter, or a mark before it, is not the one that is configured.
-    if (!columns.some((column) => column.includes(idColumns[kind]))) continue;
+    if (!columns.some((column) => holds(column, idColumns[kind]))) continue;
     const missing = needed[kind].filter((column) => !columns.includes(column));
-    return missing.length === 0 ? { kind } : { kind: "ColumnsMissing", columns: missing };
+    if (missing.length > 0) return { kind: "Incomplete", why: lacking(missing, columns, idColumns[kind]) };
+    const used: readonly string[] = [...needed[kind], ...optional];
+    const twice = used.filter((column) => columns.indexOf(column) !== columns.lastIndexOf(column));
+    return twice.length === 0
+      ? { kind }
+      : { kind: "Incomplete", why: `it has more than one column ${twice.join(", ")}` };
   }
   return { kind: "Other" };
+}
+
+/** Also within another name, where the delimiter is not the one that is configured, and where the encoding is not. */
+function holds(column: string, name: string): boolean {
+  const texts = [column, column.replaceAll("\0", ""), Buffer.from(column, "utf16le").toString("latin1")];
+  return texts.some((text) => text.includes(name));
+}
+
+function lacking(missing: readonly string[], columns: readonly string[], id: string): string {
+  const lacks = `it lacks the columns ${missing.join(", ")}`;
+  if (columns.includes(id)) return lacks;
+  const isDelimiter = columns.some((column) => column.includes(id));
+  return `${lacks}: campaign.sftp.format.${isDelimiter ? "delimiter" : "encoding"} seems to be another than the file's`;
 }
 
 export interface EventRules {

@@ -21,6 +21,8 @@ export interface FileProgress extends RemoteFile {
   readonly position: Position;
   /** Read to its end as it then was. */
   readonly done: boolean;
+  /** How its bytes were taken for lines; absent: an older worker read it. */
+  readonly format?: string | undefined;
 }
 
 /** A place between two lines, up to which everything is safely in the store. */
@@ -38,7 +40,12 @@ export type Task =
   /** Not known yet, or its content is not the one that was read: from its first byte. */
   | { readonly kind: "Read"; readonly file: SeenFile }
   /** As it was when it was left: from there, if the bytes before it still are the same. */
-  | { readonly kind: "GoOn"; readonly file: SeenFile; readonly position: Position }
+  | {
+      readonly kind: "GoOn";
+      readonly file: SeenFile;
+      readonly position: Position;
+      readonly format: FileProgress["format"];
+    }
   /** As large as files that were read under other names or at other times: one of these digests makes it done. */
   | { readonly kind: "Compare"; readonly file: SeenFile; readonly digests: readonly string[] };
 
@@ -56,22 +63,26 @@ export function stoodStill(file: SeenFile, seconds: number, nowMs: number): bool
   return nowMs - file.sinceMs >= seconds * 1000;
 }
 
-/** What is to be done now, in order: by the time in the name, then by name; files without a time in their name come last. */
+/**
+ * What is to be done now, in order: by the time in the name, then by name; files without a time in their name come last.
+ * @param format how bytes are taken for lines: what was read in another way is not known by its content
+ */
 export function tasks(
   seen: readonly SeenFile[],
   progress: readonly FileProgress[],
+  format: string,
   nowMs: number,
   stillSeconds = standsStillSeconds,
 ): Task[] {
   const known = new Map(progress.map((file) => [file.name, file]));
-  const done = progress.filter((file) => file.done);
+  const done = progress.filter((file) => file.done && (file.format ?? format) === format);
   return seen
     .filter((file) => stoodStill(file, stillSeconds, nowMs))
     .toSorted(byTimeInName)
     .flatMap((file): Task[] => {
       const before = known.get(file.name);
       if (before !== undefined && isSame(before, file)) {
-        return before.done ? [] : [{ kind: "GoOn", file, position: before.position }];
+        return before.done ? [] : [{ kind: "GoOn", file, position: before.position, format: before.format }];
       }
       const digests = done
         .filter(({ sizeBytes }) => sizeBytes === file.sizeBytes)

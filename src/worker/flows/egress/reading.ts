@@ -41,24 +41,29 @@ export function digestOf(hash: Hash): string {
 /**
  * The rows that end in the next bytes.
  * @param whole nothing follows, and a last line without a newline is a line
+ * @returns `headerProblem`: the first line is not understood, so nothing behind it can be
  */
 export function readOn(
   { cutting, columns, hash }: Reading,
   bytes: Buffer,
   whole: boolean,
   format: TextFormat,
-): { readonly reading: Reading; readonly rows: readonly Row[] } {
+): { readonly reading: Reading; readonly rows: readonly Row[]; readonly headerProblem?: LineProblem } {
   const next = cut(cutting, bytes, whole, format);
   const taken = Buffer.concat([cutting.rest, bytes]).subarray(0, next.cutting.offsetBytes - cutting.offsetBytes);
   let header = columns;
+  let headerProblem: LineProblem | undefined;
   const rows: Row[] = [];
   for (const { number, content } of next.lines) {
-    if (typeof content === "string") rows.push({ line: number, content });
-    else if (header === undefined) header = content.map((name) => name.trim());
+    if (typeof content === "string") {
+      if (header === undefined) headerProblem ??= content;
+      rows.push({ line: number, content });
+    } else if (header === undefined) header = content.map((name) => name.trim());
     else if (content.length !== header.length) rows.push({ line: number, content: "ColumnCount" });
     else rows.push({ line: number, content: named(header, content) });
   }
-  return { reading: { cutting: next.cutting, columns: header, hash: hash.copy().update(taken) }, rows };
+  const reading = { cutting: next.cutting, columns: header, hash: hash.copy().update(taken) };
+  return { reading, rows, ...(headerProblem === undefined ? {} : { headerProblem }) };
 }
 
 function named(columns: readonly string[], values: readonly string[]): Readonly<Record<string, string>> {

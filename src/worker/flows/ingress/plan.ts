@@ -38,7 +38,8 @@ export interface Misfit {
     | "ChangeTrackingOff"
     | "FilterInvalid"
     | "ConstantInvalid"
-    | "LinkInvalid";
+    | "LinkInvalid"
+    | "FieldNotUpdatable";
   readonly message: string;
 }
 
@@ -94,6 +95,14 @@ export function planMapping(
   }
   for (const name of fieldNames(mapping).filter((field) => !resource.fields.has(field))) {
     add("FieldMissing", `the Campaign resource ${resource.resource} has no field ${name}`);
+  }
+  for (const { field, applyUpdates } of mapping.fields) {
+    if (!applyUpdates || resource.fields.get(field)?.insertOnly === undefined) continue;
+    const remedy = "set applyUpdates: false on it, or take it out";
+    add(
+      "FieldNotUpdatable",
+      `Campaign v8 takes ${field} when a record is made, and refuses it in an update: ${remedy}`,
+    );
   }
   const constants = constantsOf(mapping, resource.fields, add);
   const passes = filterOf(mapping, table.columns, add);

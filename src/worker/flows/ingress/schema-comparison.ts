@@ -7,7 +7,7 @@
 import type { IngressMapping } from "../../../api/integration-workflow.ts";
 import type { CampaignFieldType } from "../../campaign/interface.ts";
 import type { ColumnType } from "../../dataverse/interface.ts";
-import type { Doubt } from "../../queue/interface.ts";
+import type { Doubt } from "../../queue/checkpoint.ts";
 import type { SchemaUse, UsedColumn } from "./schema-use.ts";
 
 type DriftReason = "ColumnMissing" | "FieldMissing" | "ColumnChanged" | "FieldChanged";

@@ -1,5 +1,13 @@
 /** What is kept of a contact around a decision's writes. Pure. */
-import { type Agreement, agreedWith, foreignModifiedAt, profileOf, unansweredOf } from "./contact.ts";
+import {
+  type Agreement,
+  agreedWith,
+  contactOf,
+  type DynamicsSide,
+  foreignModifiedAt,
+  profileOf,
+  unansweredOf,
+} from "./contact.ts";
 import type { Concluded, Situation } from "./decide.ts";
 
 /** What is known of a call that wrote. `NotDone`: refused, a 412, or never sent. */
@@ -18,13 +26,14 @@ export interface Outcomes {
  * takes nothing for unchanged.
  */
 export function agreementWhileWriting(situation: Situation, { verdicts }: Concluded): Agreement {
-  const { agreement, campaign } = situation;
+  const { agreement, dynamics, campaign } = situation;
   const written = verdicts.flatMap(({ field, write }) => (write === undefined ? [] : [field]));
   return {
     ...agreement,
-    values: agreedWith(agreement, campaign),
-    unanswered: new Set([...unansweredOf(agreement, campaign), ...written]),
+    values: agreedWith(agreement, situation),
+    unanswered: new Set([...unansweredOf(agreement, situation), ...written]),
     profileCreated: profileOf(agreement, campaign),
+    ...contactPart(agreement, dynamics),
   };
 }
 
@@ -34,9 +43,9 @@ export function agreementWhileWriting(situation: Situation, { verdicts }: Conclu
  * @param situation the one that was decided, so with the agreement of before the writes
  */
 export function agreementAfter(situation: Situation, { verdicts }: Concluded, outcomes: Outcomes): Agreement {
-  const { agreement, campaign } = situation;
-  const values = new Map(agreedWith(agreement, campaign));
-  const unanswered = new Set(unansweredOf(agreement, campaign));
+  const { agreement, dynamics, campaign } = situation;
+  const values = new Map(agreedWith(agreement, situation));
+  const unanswered = new Set(unansweredOf(agreement, situation));
   for (const { field, write, agreed } of verdicts) {
     const outcome = outcomeOf(write?.system, outcomes);
     if (outcome === "Unknown") unanswered.add(field);
@@ -46,7 +55,13 @@ export function agreementAfter(situation: Situation, { verdicts }: Concluded, ou
   }
   const ownWrite = ownWriteAfter(situation, outcomes);
   const profileCreated = profileOf(agreement, campaign);
-  return { values, unanswered, profileCreated, ...(ownWrite === undefined ? {} : { ownWrite }) };
+  const contact = contactPart(agreement, dynamics);
+  return { values, unanswered, profileCreated, ...contact, ...(ownWrite === undefined ? {} : { ownWrite }) };
+}
+
+function contactPart(agreement: Agreement, dynamics: DynamicsSide): Pick<Agreement, "contactCreated"> {
+  const contactCreated = contactOf(agreement, dynamics);
+  return contactCreated === undefined ? {} : { contactCreated };
 }
 
 function outcomeOf(system: "Dynamics" | "Campaign" | undefined, outcomes: Outcomes): WriteOutcome {

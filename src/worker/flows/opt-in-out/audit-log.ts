@@ -9,9 +9,6 @@ export interface AuditLogOptions {
   readonly retentionDays: number;
 }
 
-/** Until the resource has a field for it. Longer than a year, so that last year's opt-out can be explained. */
-export const defaultRetentionDays = 400;
-
 interface Waiting {
   readonly line: string;
   readonly day: string;

@@ -15,6 +15,8 @@ export interface DynamicsReading {
   readonly version: bigint;
   /** The record's `modifiedon`, milliseconds since 1970. undefined: not known, so later than anything. */
   readonly modifiedAt: number | undefined;
+  /** The record's `createdon`: tells a contact from one that was made again under the same id. Absent: not known. */
+  readonly contactCreated?: string;
   /** By field. */
   readonly values: ReadonlyMap<string, OptOut>;
 }
@@ -49,22 +51,35 @@ export interface Agreement {
   /** Fields with a write of which it is not known whether it was done. */
   readonly unanswered: ReadonlySet<string>;
   readonly profileCreated: string | undefined;
+  readonly contactCreated?: string;
   /** The last write of ours to the contact. `foreignModifiedAt`: the record's `modifiedon` of before it. */
   readonly ownWrite?: { readonly version: bigint; readonly foreignModifiedAt: number | undefined };
 }
 
 export const nothingAgreed: Agreement = { values: new Map(), unanswered: new Set(), profileCreated: undefined };
 
-/**
- * A profile that was removed and made again under the same key has the values that a new one has. Nobody chose them, so
- * nothing counts as agreed with it, and no write went to it.
- */
-export function agreedWith(agreement: Agreement, campaign: CampaignSide): Agreement["values"] {
-  return isOfAnotherProfile(agreement, campaign) ? nothingAgreed.values : agreement.values;
+/** What is known of both systems. */
+export interface Sides {
+  readonly dynamics: DynamicsSide;
+  readonly campaign: CampaignSide;
 }
 
-export function unansweredOf(agreement: Agreement, campaign: CampaignSide): Agreement["unanswered"] {
-  return isOfAnotherProfile(agreement, campaign) ? nothingAgreed.unanswered : agreement.unanswered;
+/**
+ * A record that was removed and made again under the same key has the values that a new one has. Nobody chose them, so no
+ * opt-out counts as agreed with it, and no write went to it. That somebody is not opted out stays so: by that alone nothing
+ * but an opt-out is ever written, as where nothing is agreed.
+ */
+export function agreedWith(agreement: Agreement, sides: Sides): Agreement["values"] {
+  if (!isOfOthers(agreement, sides)) return agreement.values;
+  return new Map([...agreement.values].filter(([, value]) => !value));
+}
+
+export function unansweredOf(agreement: Agreement, sides: Sides): Agreement["unanswered"] {
+  return isOfOthers(agreement, sides) ? nothingAgreed.unanswered : agreement.unanswered;
+}
+
+function isOfOthers(agreement: Agreement, { dynamics, campaign }: Sides): boolean {
+  return isOfAnotherProfile(agreement, campaign) || isOfAnotherContact(agreement, dynamics);
 }
 
 function isOfAnotherProfile(agreement: Agreement, campaign: CampaignSide): boolean {
@@ -72,9 +87,17 @@ function isOfAnotherProfile(agreement: Agreement, campaign: CampaignSide): boole
   return profileOf(agreement, campaign) !== agreement.profileCreated;
 }
 
+function isOfAnotherContact(agreement: Agreement, dynamics: DynamicsSide): boolean {
+  return agreement.contactCreated !== undefined && contactOf(agreement, dynamics) !== agreement.contactCreated;
+}
+
 export function profileOf(agreement: Agreement, campaign: CampaignSide): string | undefined {
   const isTold = campaign.state === "Read" && (campaign.fresh || campaign.profileCreated !== undefined);
   return isTold ? campaign.profileCreated : agreement.profileCreated;
+}
+
+export function contactOf(agreement: Agreement, dynamics: DynamicsSide): string | undefined {
+  return (dynamics.state === "Read" ? dynamics.contactCreated : undefined) ?? agreement.contactCreated;
 }
 
 /**

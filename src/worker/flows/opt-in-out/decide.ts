@@ -9,6 +9,7 @@ import {
   type DynamicsSide,
   foreignModifiedAt,
   type OptOut,
+  profileOf,
   type System,
   unansweredOf,
 } from "./contact.ts";
@@ -52,20 +53,25 @@ export function decide(situation: Situation): Decision {
   if (direction === "DynamicsToCampaign") return fromDynamics(situation, dynamics, campaign);
   // Whatever is as agreed on the side that was heard of needs no look at the other.
   if (isAsAgreed(situation, dynamics, campaign)) return all(situation, "Unchanged");
+  const values = valuesOf(situation);
+  // Nothing is written then. Whatever was told too late for it is told once more, and is a change since.
+  if (direction === "Bidirectional" && areAlike(situation, values)) {
+    return concluded(values.map((one) => bothWays(one, () => undefined)));
+  }
   const systems = notFresh(dynamics, campaign);
   if (dynamics.state !== "Read" || campaign.state !== "Read" || systems.length > 0) return { kind: "Read", systems };
   return concluded(
-    valuesOf(situation).map((values) =>
+    values.map((one) =>
       direction === "Bidirectional"
-        ? bothWays(values, () => isCampaignLater(situation.agreement, values.field, dynamics, campaign))
-        : oneWay(values, "Campaign"),
+        ? bothWays(one, () => isCampaignLater(situation.agreement, one.field, dynamics, campaign))
+        : oneWay(one, "Campaign"),
     ),
   );
 }
 
 function valuesOf({ fields, agreement, dynamics, campaign }: Situation): readonly Values[] {
-  const agreed = agreedWith(agreement, campaign);
-  const unanswered = unansweredOf(agreement, campaign);
+  const agreed = agreedWith(agreement, { dynamics, campaign });
+  const unanswered = unansweredOf(agreement, { dynamics, campaign });
   return fields.map((field) => ({
     field,
     agreed: agreed.get(field),
@@ -149,8 +155,8 @@ function isAsAgreed(
   dynamics: DynamicsSide,
   campaign: CampaignSide,
 ): boolean {
-  const agreed = agreedWith(agreement, campaign);
-  const unanswered = unansweredOf(agreement, campaign);
+  const agreed = agreedWith(agreement, { dynamics, campaign });
+  const unanswered = unansweredOf(agreement, { dynamics, campaign });
   const inDynamics = direction === "Bidirectional" && dynamics.state === "Read" ? dynamics.values : undefined;
   const inCampaign = campaign.state === "Read" ? campaign.values : undefined;
   if (inDynamics === undefined && inCampaign === undefined) return false;
@@ -162,6 +168,20 @@ function isAsAgreed(
       (inDynamics === undefined || same(inDynamics.get(field))) &&
       (inCampaign === undefined || same(inCampaign.get(field)?.value))
     );
+  });
+}
+
+/**
+ * Whether both systems said the same of all fields, be it in a feed or an export. Of a write without an answer, that tells
+ * nothing; nor of a profile of which it is not known whether it is the one that is there. Nor against what is agreed: an
+ * export may be older than that, and would hide that the other system alone changed.
+ */
+function areAlike({ agreement, dynamics, campaign }: Situation, values: readonly Values[]): boolean {
+  if (dynamics.state !== "Read" || campaign.state !== "Read") return false;
+  if (profileOf(agreement, campaign) === undefined && !campaign.fresh) return false;
+  return values.every(({ agreed, unanswered, ...one }) => {
+    const inDynamics = one.dynamics === true;
+    return !unanswered && inDynamics === (one.campaign === true) && (agreed ?? inDynamics) === inDynamics;
   });
 }
 

@@ -6,12 +6,6 @@ import type { ColumnMetadata, TableMetadata } from "../../dataverse/interface.ts
 
 export type OptInOut = NonNullable<WorkflowSpec["optInOut"]>;
 
-/**
- * The field by which a profile is found for a contact: it holds the contact's id. "This Campaign field (externalId) must be
- * populated with the Dynamics 365 contactId" (d365-acs-notices-and-recommendations.md, "Existing Campaign data").
- */
-export const defaultKeyField = "externalId";
-
 export interface Pair {
   readonly column: ColumnMetadata;
   /** The field's name in the configuration; by it, agreed values are kept. */
@@ -40,7 +34,7 @@ export interface OptOutMisfit {
 
 /** The columns to ask the contact's metadata for. */
 export function columnsOf({ mappings }: OptInOut): readonly string[] {
-  return [...mappings.map(({ column }) => column), "modifiedon"].sort();
+  return [...mappings.map(({ column }) => column), "createdon", "modifiedon"].sort();
 }
 
 /**
@@ -56,9 +50,8 @@ export function planOptInOut(
   configuration: OptInOut,
   table: TableMetadata,
   profile: CampaignResourceMetadata,
-  keyField: string = defaultKeyField,
 ): OptInOutPlan | readonly OptOutMisfit[] {
-  const { direction, source, mappings } = configuration;
+  const { direction, source, keyField, mappings } = configuration;
   const misfits: OptOutMisfit[] = [];
   const add = (reason: OptOutMisfit["reason"], message: string) => void misfits.push({ reason, message });
   if (direction !== "CampaignToDynamics" && !table.changeTracking) {
@@ -78,8 +71,9 @@ export function planOptInOut(
     return from === undefined || campaignField === undefined ? [] : [{ column: from, field, campaignField }];
   });
   if (misfits.length > 0) return misfits;
-  const hash = hashOf(configuration, keyField);
-  return { direction, source, table, columns: columnsOf(configuration), keyField, pairs, hash };
+  const hash = hashOf(configuration);
+  const columns = columnsOf(configuration).filter((column) => table.columns.has(column));
+  return { direction, source, table, columns, keyField, pairs, hash };
 }
 
 type Add = (reason: OptOutMisfit["reason"], message: string) => void;
@@ -107,7 +101,7 @@ function fieldOf(name: string, { resource, fields }: CampaignResourceMetadata, a
   return undefined;
 }
 
-function hashOf({ direction, mappings }: OptInOut, keyField: string): string {
+function hashOf({ direction, keyField, mappings }: OptInOut): string {
   const pairs = mappings.map(({ column, field }) => `${field}=${column}`).sort();
   return createHash("sha256")
     .update(JSON.stringify([direction, keyField, pairs]))

@@ -9,7 +9,15 @@ import type { OptInOutPlan } from "./plan.ts";
 export function dynamicsReading({ pairs }: OptInOutPlan, record: TrackedRecord, fresh: boolean): DynamicsReading {
   const { version, row } = record;
   const values = pairs.map(({ field, column }) => [field, optOut(row[column.property])] as const);
-  return { state: "Read", fresh, version, modifiedAt: instant(row["modifiedon"]), values: new Map(values) };
+  const created = row["createdon"];
+  const reading = {
+    state: "Read",
+    fresh,
+    version,
+    modifiedAt: instant(row["modifiedon"]),
+    values: new Map(values),
+  } as const;
+  return typeof created === "string" ? { ...reading, contactCreated: created } : reading;
 }
 
 /** REST tells no time of an attribute. */

@@ -1,9 +1,8 @@
 import type { PoolClient } from "pg";
 import { coalesce, type Decision, type KnownState, type PutRow } from "../coalesce.ts";
-import type { Incoming, PageCommit, PageResult, Stage } from "../interface.ts";
+import type { Incoming, PageCommit } from "../page.ts";
+import { heldUntil } from "./held.ts";
 import { escaped } from "./texts.ts";
-
-export const heldUntil = { none: 0, Round: 1, Snapshot: 2 } as const satisfies Record<Stage | "none", number>;
 
 interface KnownRow {
   readonly id: string;
@@ -16,7 +15,8 @@ interface KnownRow {
   readonly replay: boolean;
   readonly begun: boolean;
   readonly seen: string | null;
-  readonly held_key: string | null;
+  readonly claimed_key: string | null;
+  readonly holds: boolean | null;
   readonly written_version: string | null;
   readonly written_generation: string;
   readonly departed: boolean;
@@ -44,6 +44,8 @@ export class Intake {
   readonly #page: PageCommit;
   readonly #now: string;
   readonly #fingerprint: (text: string) => string;
+  /** The rows that left, and their keys. */
+  readonly #left = new Map<string, { readonly key: string; readonly wasHeld: boolean }>();
 
   /** @param now by the store's clock */
   constructor(client: PoolClient, page: PageCommit, now: string, fingerprint: (text: string) => string) {
@@ -53,7 +55,8 @@ export class Intake {
     this.#fingerprint = fingerprint;
   }
 
-  async commit(): Promise<PageResult> {
+  /** @returns how many now wait or were refused */
+  async commit(): Promise<number> {
     const { records, checkpoint } = this.#page;
     await this.#client.query("UPDATE counters SET read = read + $2 WHERE mapping = $1", [
       checkpoint.mapping,
@@ -61,7 +64,9 @@ export class Intake {
     ]);
     let taken = 0;
     for (const layer of layersOf(records)) taken += await this.#take(layer);
-    return { taken, withheld: await this.#letGo() };
+    // What else the page tells of those who may have a key next is known by now.
+    await this.#passOn();
+    return taken;
   }
 
   get #mapping(): string {
@@ -184,15 +189,34 @@ export class Intake {
       decision.left && row?.written_version != null && incoming.kind !== "Delete" ? String(incoming.version) : null,
     );
     await this.#client.query(
-      `SELECT drop_record($1, d.id, d.version, d.held_key, d.why, $6) FROM
-         (SELECT * FROM unnest($2::text[], $3::bigint[], $4::text[], $5::text[])
-           WITH ORDINALITY AS d (id, version, held_key, why, n) ORDER BY n) d`,
+      `SELECT drop_record($1, d.id, d.version, d.why) FROM
+         (SELECT * FROM unnest($2::text[], $3::bigint[], $4::text[])
+           WITH ORDINALITY AS d (id, version, why, n) ORDER BY n) d`,
       [
         this.#mapping,
         drops.map(({ id }) => id),
         left,
-        drops.map(({ row }) => row?.held_key ?? null),
         drops.map(({ incoming }) => (incoming.kind === "Delete" ? "Gone" : "FilteredOut")),
+      ],
+    );
+    for (const [index, { id, row }] of drops.entries()) {
+      if (left[index] === null || row?.claimed_key == null) continue;
+      this.#left.set(id, { key: row.claimed_key, wasHeld: row.holds === true });
+    }
+  }
+
+  async #passOn(): Promise<void> {
+    if (this.#left.size === 0) return;
+    const left = [...this.#left.values()];
+    await this.#client.query(
+      `SELECT pass_on($1, l.id, l.key, l.was_held, $5) FROM
+         (SELECT * FROM unnest($2::text[], $3::text[], $4::boolean[])
+           WITH ORDINALITY AS l (id, key, was_held, n) ORDER BY n) l`,
+      [
+        this.#mapping,
+        [...this.#left.keys()],
+        left.map(({ key }) => key),
+        left.map(({ wasHeld }) => wasHeld),
         this.#now,
       ],
     );
@@ -218,24 +242,6 @@ export class Intake {
   async #each(decided: readonly Decided[], sql: string, values: readonly unknown[] = []): Promise<void> {
     if (decided.length === 0) return;
     await this.#client.query(sql, [this.#mapping, decided.map(({ id }) => id), ...values]);
-  }
-
-  /** @returns how many inferred deletions stay held */
-  async #letGo(): Promise<number> {
-    const { release, stage } = this.#page;
-    if (release === undefined) return 0;
-    const held = [this.#mapping, heldUntil[stage]];
-    const { rows } = await this.#client.query<{ n: number }>(
-      "SELECT count(*)::int AS n FROM pending WHERE mapping = $1 AND held = $2 AND held <> 0 AND inferred",
-      held,
-    );
-    const inferred = rows[0]?.n ?? 0;
-    const withheld = inferred > release.inferredLimit ? inferred : 0;
-    await this.#client.query(
-      "UPDATE pending SET held = 0 WHERE mapping = $1 AND held = $2 AND held <> 0 AND (NOT inferred OR $3)",
-      [...held, withheld === 0],
-    );
-    return withheld;
   }
 }
 

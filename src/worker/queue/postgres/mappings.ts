@@ -1,8 +1,11 @@
 import type { PoolClient } from "pg";
-import { StoreOutage } from "../errors.ts";
-import type { Checkpoint, FilePages, PageCommit, PageResult, StoredFile } from "../interface.ts";
+import type { Checkpoint } from "../checkpoint.ts";
+import type { NoticeCommit } from "../contacts.ts";
+import type { FilePages, PageCommit, PageResult, StoredFile } from "../page.ts";
 import type { Database } from "./connection.ts";
-import { heldUntil, Intake } from "./intake.ts";
+import { isMany, letGo, letGoInParts, releaseInferred } from "./held.ts";
+import { Intake } from "./intake.ts";
+import { takeNotices } from "./notices.ts";
 import type { Readings } from "./readings.ts";
 import { escaped, unescaped } from "./texts.ts";
 
@@ -44,12 +47,8 @@ export class Mappings {
     await this.#removeAll("absent", mapping);
     for (let after = "0"; ; ) {
       const last = await this.#reading(mapping, async (client) => {
-        const { rows } = await client.query<{ last: string | null }>("SELECT to_keys($1, $2, $3, $4) AS last", [
-          mapping,
-          this.#readings.numberOf(mapping),
-          after,
-          rowsPerPart,
-        ]);
+        const sql = "SELECT to_keys($1, $2, $3) AS last";
+        const { rows } = await client.query<{ last: string | null }>(sql, [mapping, after, rowsPerPart]);
         const found = rows[0]?.last ?? undefined;
         if (found === undefined) await this.#put(client, checkpoint);
         return found;
@@ -69,7 +68,7 @@ export class Mappings {
       const [row] = rows;
       if (row !== undefined) await this.#put(client, { ...JSON.parse(row.state), mappingHash: "" });
     });
-    for (const table of ["pending", "written", "dead", "links", "absent", "listed"] as const) {
+    for (const table of ["pending", "written", "dead", "links", "absent", "listed", "agreements"] as const) {
       await this.#removeAll(table, mapping);
     }
     await this.#reading(mapping, async (client) => {
@@ -79,11 +78,19 @@ export class Mappings {
     this.#generations.delete(mapping);
   }
 
-  commitPage(page: PageCommit): Promise<PageResult> {
-    return this.#reading(page.checkpoint.mapping, async (client, now) => {
-      await this.#put(client, page.checkpoint);
-      return new Intake(client, page, now, (text) => this.#fingerprint(text)).commit();
+  async commitPage(page: PageCommit): Promise<PageResult> {
+    const { checkpoint, stage, release } = page;
+    const { taken, withheld } = await this.#reading(checkpoint.mapping, async (client, now) => {
+      const isTooMuch = release !== undefined && (await isMany(client, page));
+      // Of a round, the next one's end does what is left undone here; of a table, nothing would: its checkpoint waits.
+      if (!isTooMuch || stage === "Round") await this.#put(client, checkpoint);
+      const taken = await this.#takeRecords(client, page, now);
+      return isTooMuch ? { taken } : { taken, withheld: await letGo(client, page) };
     });
+    if (withheld !== undefined) return { taken, withheld };
+    const kept = await letGoInParts((work) => this.#reading(checkpoint.mapping, work), page);
+    if (stage === "Snapshot") await this.save(checkpoint);
+    return { taken, withheld: kept };
   }
 
   async files(): Promise<readonly StoredFile[]> {
@@ -91,16 +98,29 @@ export class Mappings {
     return rows.map(({ name, progress }) => ({ name: unescaped(name), progress: unescaped(progress) }));
   }
 
-  commitFile({ name, progress }: StoredFile, pages: FilePages): Promise<void> {
+  commitFile(file: StoredFile, pages: FilePages): Promise<void> {
     return this.#reading(pages[0].checkpoint.mapping, async (client, now) => {
-      for (const page of pages) {
-        await this.#put(client, page.checkpoint);
-        await new Intake(client, page, now, (text) => this.#fingerprint(text)).commit();
-      }
-      await client.query(
-        "INSERT INTO files VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET progress = excluded.progress",
-        [escaped(name), escaped(progress)],
-      );
+      for (const page of pages) await this.#take(client, page, now);
+      await putFile(client, file);
+    });
+  }
+
+  /** See StoredContacts. */
+  tell(commit: NoticeCommit): Promise<void> {
+    const { mapping, checkpoint, file } = commit;
+    return this.#reading(mapping, async (client, now) => {
+      await takeNotices(client, commit, now);
+      if (checkpoint !== undefined) await this.#put(client, checkpoint);
+      if (file === undefined) return;
+      await this.#take(client, file.refused, now);
+      await putFile(client, file.progress);
+    });
+  }
+
+  /** See StoredContacts. */
+  forgetFiles(mapping: string): Promise<void> {
+    return this.#reading(mapping, async (client) => {
+      await client.query("DELETE FROM files");
     });
   }
 
@@ -133,46 +153,29 @@ export class Mappings {
   }
 
   releaseWithheld(mapping: string): Promise<void> {
-    return this.#reading(mapping, async (client) => {
-      await client.query(
-        "UPDATE pending SET held = 0 WHERE mapping = $1 AND held <> 0 AND held = ANY ($2) AND inferred",
-        [mapping, [heldUntil.Round, heldUntil.Snapshot]],
-      );
+    return releaseInferred((work) => this.#reading(mapping, work), mapping);
+  }
+
+  sweep(mapping: string, generation: number, remove: boolean, after: string): Promise<string | undefined> {
+    return this.#reading(mapping, async (client, now) => {
+      const sql = "SELECT sweep_part($1, $2, $3, $4, $5) AS next";
+      const { rows } = await client.query<{ next: string | null }>(sql, [mapping, generation, remove, after, now]);
+      return rows[0]?.next ?? undefined;
     });
   }
 
-  async sweep(mapping: string, generation: number, remove: boolean, after: string): Promise<string | undefined> {
-    const number = this.#readings.numberOf(mapping);
-    const rows = await this.#database
-      .query<{ next: string | null }>("SELECT sweep_part($1, $2, $3, $4, $5) AS next", [
-        mapping,
-        number,
-        generation,
-        remove,
-        after,
-      ])
-      .catch((error: unknown) => this.#taken(mapping, error));
-    return rows[0]?.next ?? undefined;
+  #reading<T>(mapping: string, work: (client: PoolClient, now: string) => Promise<T>): Promise<T> {
+    return this.#readings.transaction(mapping, work);
   }
 
-  /** A transaction of who reads the mapping, and refused to all others. */
-  async #reading<T>(mapping: string, work: (client: PoolClient, now: string) => Promise<T>): Promise<T> {
-    const number = this.#readings.numberOf(mapping);
-    return this.#database
-      .transaction(async (client) => {
-        const { rows } = await client.query<{ now: string }>("SELECT enter_as_reader($1, $2) AS now", [
-          mapping,
-          number,
-        ]);
-        return work(client, String(rows[0]?.now));
-      })
-      .catch((error: unknown) => this.#taken(mapping, error));
+  async #take(client: PoolClient, page: PageCommit, now: string): Promise<void> {
+    await this.#put(client, page.checkpoint);
+    await this.#takeRecords(client, page, now);
   }
 
-  #taken(mapping: string, error: unknown): never {
-    if (!(error instanceof Error) || !("code" in error) || error.code !== "IW001") throw error;
-    this.#readings.lost(mapping);
-    throw new StoreOutage("ReadingTaken", `another process of the workflow reads ${mapping} now`, error);
+  /** @returns how many now wait or were refused */
+  #takeRecords(client: PoolClient, page: PageCommit, now: string): Promise<number> {
+    return new Intake(client, page, now, (text) => this.#fingerprint(text)).commit();
   }
 
   async #put(client: PoolClient, checkpoint: Checkpoint): Promise<void> {
@@ -190,7 +193,7 @@ export class Mappings {
 
   /** In parts, so that no transaction is long. */
   async #removeAll(
-    table: "pending" | "written" | "dead" | "links" | "absent" | "listed",
+    table: "pending" | "written" | "dead" | "links" | "absent" | "listed" | "agreements",
     mapping: string,
   ): Promise<void> {
     const part = `SELECT ctid FROM ${table} WHERE mapping = $1 LIMIT $2`;
@@ -203,4 +206,11 @@ export class Mappings {
       );
     while ((await remove()) !== 0);
   }
+}
+
+async function putFile(client: PoolClient, { name, progress }: StoredFile): Promise<void> {
+  await client.query(
+    "INSERT INTO files VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET progress = excluded.progress",
+    [escaped(name), escaped(progress)],
+  );
 }

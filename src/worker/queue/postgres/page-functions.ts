@@ -1,4 +1,5 @@
 /** What the reader found, taken into the tables: see sqlite/intake.ts and sqlite/unseen.ts, which these follow. */
+import { claims, holds } from "./turn-functions.ts";
 
 /** Rows looked at in one transaction. */
 const sweptAtOnce = 5000;
@@ -22,10 +23,10 @@ END $$;
 -- As coalesce's KnownState of records, those of which nothing is known left out.
 CREATE OR REPLACE FUNCTION known_of(m text, ids text[]) RETURNS TABLE (
   id text, seq bigint, removal boolean, version bigint, has_content boolean, generation bigint, replay boolean,
-  begun boolean, seen bigint, held_key text, written_version bigint, written_generation bigint, departed boolean,
+  begun boolean, seen bigint, claimed_key text, holds boolean, written_version bigint, written_generation bigint, departed boolean,
   is_dead boolean, dead_version bigint, dead_generation bigint) LANGUAGE sql STABLE AS $$
   SELECT a.id, p.seq, p.operation = 1 AND p.version IS NOT NULL, p.version, p.payload IS NOT NULL, p.generation, p.replay,
-    p.begun, r.seen, CASE WHEN r.departed = 0 OR r.certainty IN (1, 2) THEN coalesce(r.target_key, r.id) END,
+    p.begun, r.seen, CASE WHEN ${claims} THEN coalesce(r.target_key, r.id) END, ${holds},
     r.version, r.generation, r.departed <> 0, d.id IS NOT NULL, d.version, d.generation
   FROM unnest(ids) AS a (id)
     LEFT JOIN pending p ON p.mapping = m AND p.id = a.id
@@ -34,14 +35,10 @@ CREATE OR REPLACE FUNCTION known_of(m text, ids text[]) RETURNS TABLE (
   WHERE p.id IS NOT NULL OR r.id IS NOT NULL OR d.id IS NOT NULL $$;
 
 -- The row goes, if there is one; version_: what was written stays in Campaign, outside the filter.
-CREATE OR REPLACE FUNCTION drop_record(m text, i text, version_ bigint, held_key text, why text, now_ms bigint)
-RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION drop_record(m text, i text, version_ bigint, why text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   DELETE FROM pending WHERE mapping = m AND id = i;
-  IF version_ IS NOT NULL THEN
-    UPDATE written SET departed = 1, version = version_ WHERE mapping = m AND id = i;
-    IF FOUND AND held_key IS NOT NULL THEN PERFORM pass_on(m, i, held_key, now_ms); END IF;
-  END IF;
+  IF version_ IS NOT NULL THEN UPDATE written SET departed = 1, version = version_ WHERE mapping = m AND id = i; END IF;
   PERFORM is_absent(m, i, why);
 END $$;
 
@@ -63,9 +60,9 @@ BEGIN
 END $$;
 
 -- See Queue.sweep.
-CREATE OR REPLACE FUNCTION sweep_part(m text, number_ bigint, generation_ bigint, remove boolean, after text)
+CREATE OR REPLACE FUNCTION sweep_part(m text, generation_ bigint, remove boolean, after text, now_ms bigint)
 RETURNS text LANGUAGE plpgsql AS $$
-DECLARE now_ms bigint := enter_as_reader(m, number_); part record; r written; forgotten bigint;
+DECLARE part record; r written; forgotten bigint;
 BEGIN
   IF after = '' THEN
     DELETE FROM dead WHERE mapping = m AND id = ANY (ARRAY (SELECT id FROM dead
@@ -88,8 +85,8 @@ BEGIN
       DELETE FROM written WHERE mapping = m AND id = r.id;
       PERFORM drop_links(m, r.id, NULL, now_ms);
       PERFORM tell(m, r.id, 1);
-      IF r.departed = 0 OR r.certainty IN (1, 2) THEN
-        PERFORM pass_on(m, r.id, coalesce(r.target_key, r.id), now_ms);
+      IF r.departed <> 1 OR r.certainty IN (1, 2) THEN
+        PERFORM pass_on(m, r.id, coalesce(r.target_key, r.id), r.departed = 0 OR r.certainty IN (1, 2), now_ms);
       END IF;
     END IF;
   END LOOP;
@@ -97,10 +94,9 @@ BEGIN
 END $$;
 
 -- A part of beginGeneration: rows become keys that are read again. @returns the last of them; NULL: there were none
-CREATE OR REPLACE FUNCTION to_keys(m text, number_ bigint, after bigint, most int) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION to_keys(m text, after bigint, most int) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE last bigint;
 BEGIN
-  PERFORM enter_as_reader(m, number_);
   SELECT max(seq) INTO last FROM (SELECT seq FROM pending WHERE mapping = m AND seq > after ORDER BY seq LIMIT most) part;
   UPDATE pending SET operation = 0, target_key = NULL, payload = NULL, held = 0, inferred = false, fingerprint = NULL,
     ready_at = CASE WHEN parked THEN first_read_at ELSE ready_at END, parked = false, revision = revision + 1
@@ -108,14 +104,15 @@ BEGIN
   RETURN last;
 END $$;
 
--- See ReaderRole. @returns the number of the reading; NULL: another process reads
-CREATE OR REPLACE FUNCTION take_reader(m text, lease_ms bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+-- See Readings.take. @returns the number of the reading; NULL: another process reads
+CREATE OR REPLACE FUNCTION take_reader(m text, lease_ms bigint, mark_ text) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE n bigint; wall bigint;
 BEGIN
   PERFORM enter();
   wall := wall_ms();
-  INSERT INTO reader (mapping, number, until) VALUES (m, 1, wall + lease_ms)
-    ON CONFLICT (mapping) DO UPDATE SET number = reader.number + 1, until = excluded.until WHERE reader.until <= wall
+  INSERT INTO reader (mapping, number, until, mark) VALUES (m, 1, wall + lease_ms, mark_)
+    ON CONFLICT (mapping) DO UPDATE SET number = reader.number + 1, until = excluded.until, mark = excluded.mark
+      WHERE reader.until <= wall
     RETURNING number INTO n;
   RETURN n;
 END $$;

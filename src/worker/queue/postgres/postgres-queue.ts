@@ -1,26 +1,14 @@
 import { createHmac, randomInt } from "node:crypto";
-import type {
-  Checkpoint,
-  FilePages,
-  LeasedRecord,
-  Leave,
-  MappingCounts,
-  Outage,
-  PageCommit,
-  PageResult,
-  ParentQuestion,
-  ParentStanding,
-  Queue,
-  Reading,
-  Settlement,
-  StoredFile,
-  StoreOwner,
-  WrittenRecord,
-} from "../interface.ts";
+import type { Checkpoint } from "../checkpoint.ts";
+import type { MappingCounts, Outage, Queue, Reading, StoreOwner } from "../interface.ts";
 import { mismatchOf } from "../owner.ts";
+import type { FilePages, PageCommit, PageResult, StoredFile } from "../page.ts";
+import type { LeasedRecord, Leave, ParentQuestion, ParentStanding, Settlement, WrittenRecord } from "../turn.ts";
 import type { Database, DatabaseOptions } from "./connection.ts";
+import { PostgresContacts } from "./contacts.ts";
 import { Mappings } from "./mappings.ts";
 import { openDatabase, schemaName } from "./open.ts";
+import { Paces } from "./pace.ts";
 import { Readings } from "./readings.ts";
 import { PostgresRecords } from "./records.ts";
 import { escaped, unescaped } from "./texts.ts";
@@ -28,6 +16,8 @@ import { type LeasedRow, leasedOf, Turns, ticketOf, writtenRow } from "./turns.t
 
 export interface PostgresQueueOptions extends Omit<DatabaseOptions, "schema"> {
   readonly workflow: StoreOwner["workflow"];
+  /** How long a process that reads a mapping and says nothing is waited for; absent: as documented. */
+  readonly readingLeaseMs?: number | undefined;
   /** Told why, each time that the opening has to wait. */
   readonly waits?: (outage: Outage) => void;
 }
@@ -40,18 +30,19 @@ const rowsPerPart = 2000;
  * @throws StoreError; the signal's reason when it aborts
  */
 export async function openPostgresQueue(options: PostgresQueueOptions, signal: AbortSignal): Promise<Queue> {
-  const { workflow, waits = () => {}, ...database } = options;
+  const { workflow, readingLeaseMs, waits = () => {}, ...database } = options;
   const schema = schemaName(workflow);
   const opened = await openDatabase({ ...database, schema }, signal, ({ code: reason, message }) =>
     waits({ reason, message }),
   );
-  return new PostgresQueue(opened.database, opened.fingerprintKey);
+  return new PostgresQueue(opened.database, opened.fingerprintKey, new Readings(opened.database, readingLeaseMs));
 }
 
 /** The same as SqliteQueue, for several processes at once. Leases are by the database's clock. */
 class PostgresQueue implements Queue {
   readonly isShared = true;
   readonly records: PostgresRecords;
+  readonly contacts: PostgresContacts;
   readonly #database: Database;
   readonly #fingerprintKey: Buffer;
   readonly #turns: Turns;
@@ -59,15 +50,21 @@ class PostgresQueue implements Queue {
   readonly #mappings: Mappings;
   /** What is in this process's hands. */
   readonly #leased = new Map<number, LeasedRecord>();
+  readonly #paces = new Paces();
   #closed = false;
 
-  constructor(database: Database, fingerprintKey: Buffer) {
+  constructor(database: Database, fingerprintKey: Buffer, readings: Readings) {
     this.#database = database;
     this.#fingerprintKey = fingerprintKey;
     this.#turns = new Turns(database);
-    this.#readings = new Readings(database);
+    this.#readings = readings;
     this.#mappings = new Mappings(database, this.#readings, (text) => this.fingerprint(text));
     this.records = new PostgresRecords(database);
+    this.contacts = new PostgresContacts(database, {
+      mappings: this.#mappings,
+      turn: (work) => this.#turn(work),
+      ended: ({ ticket }) => this.#leased.delete(ticket.seq),
+    });
   }
 
   async claim(owner: StoreOwner): Promise<void> {
@@ -175,21 +172,14 @@ class PostgresQueue implements Queue {
   }
 
   async counts(): Promise<ReadonlyMap<string, MappingCounts>> {
-    const rows = await this.#database.query<Record<string, string | null>>(countsSql);
+    const rows = await this.#database.query<Record<string, string | null>>("SELECT * FROM counters");
+    const counts = new Map(rows.map((row) => [String(row["mapping"]), countsOf(row)]));
+    const paces = this.#paces.of(counts, performance.now());
     return new Map(
-      rows.map((row) => [
-        String(row["mapping"]),
-        {
-          pending: Number(row["pending"]),
-          parked: Number(row["parked"]),
-          held: Number(row["held"]),
-          dead: Number(row["dead"]),
-          written: Number(row["written"]),
-          totalRead: Number(row["read"]),
-          totalWritten: Number(row["sent"]),
-          ...(row["last_written_at"] == null ? {} : { lastWrittenAt: Number(row["last_written_at"]) }),
-        },
-      ]),
+      [...counts].map(([mapping, counted]) => {
+        const pace = paces.get(mapping);
+        return [mapping, pace === undefined ? counted : { ...counted, pace }];
+      }),
     );
   }
 
@@ -217,6 +207,10 @@ class PostgresQueue implements Queue {
     return this.#database.outage;
   }
 
+  abandon(): void {
+    this.#database.abandon();
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     const left = this.#giveBack([...this.#leased.values()], true).catch(() => undefined); // Their leases end by themselves.
@@ -237,8 +231,18 @@ class PostgresQueue implements Queue {
   }
 }
 
-const countsSql =
-  "SELECT *, (SELECT count(*) FROM pending p WHERE p.mapping = c.mapping AND p.held <> 0) AS held FROM counters c";
+function countsOf(row: Readonly<Record<string, string | null>>): MappingCounts {
+  return {
+    pending: Number(row["pending"]),
+    parked: Number(row["parked"]),
+    held: Number(row["held"]),
+    dead: Number(row["dead"]),
+    written: Number(row["written"]),
+    totalRead: Number(row["read"]),
+    totalWritten: Number(row["sent"]),
+    ...(row["last_written_at"] == null ? {} : { lastWrittenAt: Number(row["last_written_at"]) }),
+  };
+}
 
 /** As turn_settle takes it. */
 function settlementRow(settlement: Settlement): object {

@@ -9,7 +9,7 @@ import type {
   StoredRefusal,
 } from "../stored-records.ts";
 import type { Database } from "./connection.ts";
-import { heldUntil } from "./intake.ts";
+import { heldUntil } from "./held.ts";
 import { escaped, unescaped } from "./texts.ts";
 import { type WrittenRow, writtenOf } from "./turns.ts";
 

@@ -2,7 +2,7 @@
  * The tables, in a schema of the workflow's own. The same as SQLite's (see sqlite/schema.ts), but for what several
  * processes need. Payloads are in `pending` alone. Texts that may hold anything are escaped (see texts.ts).
  */
-export const schemaVersion = 1;
+export const schemaVersion = 2;
 
 /** The oldest program that can still use a store of this version: going back by one version stays possible. */
 export const oldestReader = 1;
@@ -10,6 +10,10 @@ export const oldestReader = 1;
 /** Rows come and go all the time: what they leave behind is to be cleared soon, or the oldest due record is far to seek. */
 const busy =
   "WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0)";
+
+/** States of rows that wait. */
+const isInState = { parked: "parked", held: "held <> 0" } as const;
+type CountedState = keyof typeof isInState;
 
 /** `migrations[n]` brings a store from version n to n + 1. */
 export const migrations: readonly string[] = [
@@ -133,7 +137,7 @@ export const migrations: readonly string[] = [
     sent bigint NOT NULL DEFAULT 0,
     last_written_at bigint
   ) WITH (fillfactor = 20);
-  ${["pending", "dead", "written"].map(counting).join("\n")}
+  ${["pending", "dead", "written"].map((table) => counting(table, table === "pending" ? ["parked"] : [])).join("\n")}
 
   CREATE FUNCTION count_parked() RETURNS trigger LANGUAGE plpgsql AS $$
   BEGIN
@@ -143,27 +147,72 @@ export const migrations: readonly string[] = [
   CREATE TRIGGER pending_parked AFTER UPDATE OF parked ON pending FOR EACH ROW
     WHEN (NEW.parked <> OLD.parked) EXECUTE FUNCTION count_parked();
   `,
+  [countHeld(), markReadings(), optOutTables()].join("\n"),
 ];
 
-/** By statement, not by row: a page's rows are counted once. */
-function counting(table: string): string {
-  const parked = table === "pending" ? ", parked = c.parked - g.parked" : "";
-  const sum = table === "pending" ? ", count(*) FILTER (WHERE parked) AS parked" : "";
+/** Version 2: the contacts of workflows of type OptInOut. */
+function optOutTables(): string {
   return `
-  CREATE FUNCTION count_${table}_in() RETURNS trigger LANGUAGE plpgsql AS $$
+  -- What is agreed of a contact's opt-outs, in the words of the flow.
+  CREATE TABLE agreements (
+    mapping text COLLATE "C", id text COLLATE "C", agreement text NOT NULL, PRIMARY KEY (mapping, id)
+  ) ${busy};
+
+  -- Why each opt-out was decided as it was: lines of JSON. Kept for longer than anything else.
+  CREATE TABLE opt_out_audit (
+    seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at bigint NOT NULL, -- milliseconds since 1970
+    record text NOT NULL
+  );
+  CREATE INDEX opt_out_audit_age ON opt_out_audit (at);`;
+}
+
+/** What a reader's last transaction left, by which its next one knows that nothing is missing in between. */
+function markReadings(): string {
+  return "ALTER TABLE reader ADD COLUMN mark text;";
+}
+
+/** What is held is counted like the rest, and is let go in parts, in order. */
+function countHeld(): string {
+  return `
+  DROP INDEX pending_held;
+  CREATE INDEX pending_held ON pending (mapping, held, seq) WHERE held <> 0;
+  ALTER TABLE counters ADD COLUMN held bigint NOT NULL DEFAULT 0;
+  UPDATE counters c SET held = (SELECT count(*) FROM pending p WHERE p.mapping = c.mapping AND p.held <> 0);
+  ${countingFunctions("pending", ["parked", "held"])}
+  CREATE FUNCTION count_held() RETURNS trigger LANGUAGE plpgsql AS $$
   BEGIN
-    UPDATE counters c SET ${table} = c.${table} + g.n FROM (SELECT mapping, count(*) AS n FROM came GROUP BY mapping) g
-      WHERE c.mapping = g.mapping;
+    UPDATE counters SET held = held + CASE WHEN NEW.held <> 0 THEN 1 ELSE -1 END WHERE mapping = NEW.mapping;
     RETURN NULL;
   END $$;
+  CREATE TRIGGER pending_held AFTER UPDATE OF held ON pending FOR EACH ROW
+    WHEN ((NEW.held <> 0) <> (OLD.held <> 0)) EXECUTE FUNCTION count_held();`;
+}
+
+/** By statement, not by row: a page's rows are counted once. @param states of its rows that are counted beside */
+function counting(table: string, states: readonly CountedState[]): string {
+  return `
+  ${countingFunctions(table, states)}
   CREATE TRIGGER ${table}_in AFTER INSERT ON ${table} REFERENCING NEW TABLE AS came
     FOR EACH STATEMENT EXECUTE FUNCTION count_${table}_in();
-  CREATE FUNCTION count_${table}_out() RETURNS trigger LANGUAGE plpgsql AS $$
-  BEGIN
-    UPDATE counters c SET ${table} = c.${table} - g.n${parked}
-      FROM (SELECT mapping, count(*) AS n${sum} FROM went GROUP BY mapping) g WHERE c.mapping = g.mapping;
-    RETURN NULL;
-  END $$;
   CREATE TRIGGER ${table}_out AFTER DELETE ON ${table} REFERENCING OLD TABLE AS went
     FOR EACH STATEMENT EXECUTE FUNCTION count_${table}_out();`;
+}
+
+function countingFunctions(table: string, states: readonly CountedState[]): string {
+  const sums = states.map((state) => `, count(*) FILTER (WHERE ${isInState[state]}) AS ${state}`).join("");
+  const change = (sign: "+" | "-") => states.map((state) => `, ${state} = c.${state} ${sign} g.${state}`).join("");
+  return `
+  CREATE OR REPLACE FUNCTION count_${table}_in() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    UPDATE counters c SET ${table} = c.${table} + g.n${change("+")}
+      FROM (SELECT mapping, count(*) AS n${sums} FROM came GROUP BY mapping) g WHERE c.mapping = g.mapping;
+    RETURN NULL;
+  END $$;
+  CREATE OR REPLACE FUNCTION count_${table}_out() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    UPDATE counters c SET ${table} = c.${table} - g.n${change("-")}
+      FROM (SELECT mapping, count(*) AS n${sums} FROM went GROUP BY mapping) g WHERE c.mapping = g.mapping;
+    RETURN NULL;
+  END $$;`;
 }

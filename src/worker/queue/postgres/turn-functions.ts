@@ -11,7 +11,9 @@ const parkedWithContent = 50_000;
 const clockSavedEveryMs = 1000;
 
 /** Whether Campaign's record is, or by a call without an answer may be, as the row says. */
-const holds = "(departed = 0 OR certainty IN (1, 2))";
+export const holds = "(departed = 0 OR certainty IN (1, 2))";
+/** Whether it is the row's, or may be next. */
+export const claims = "(departed <> 1 OR certainty IN (1, 2))";
 
 export const turnFunctions = `
 CREATE OR REPLACE FUNCTION wall_ms() RETURNS bigint LANGUAGE sql AS $$
@@ -39,22 +41,32 @@ BEGIN
   RETURN clock_ms();
 END $$;
 
--- As who reads the mapping, which is nobody else by now. number_ NULL: nobody is to read it.
-CREATE OR REPLACE FUNCTION enter_as_reader(m text, number_ bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+-- As who reads the mapping, which is nobody else by now, and who marked the store last: from now on by another mark.
+-- number_ NULL: nobody is to read it.
+CREATE OR REPLACE FUNCTION enter_as_reader(m text, number_ bigint, marks text[], next_ text) RETURNS bigint
+LANGUAGE plpgsql AS $$
 DECLARE now_ms bigint := enter();
 BEGIN
-  IF EXISTS (SELECT FROM reader WHERE mapping = m AND number IS DISTINCT FROM number_
-    AND (number_ IS NOT NULL OR until > wall_ms())) THEN
-    RAISE 'another process reads %', m USING ERRCODE = 'IW001';
+  IF number_ IS NULL THEN
+    IF EXISTS (SELECT FROM reader WHERE mapping = m AND until > wall_ms()) THEN
+      RAISE 'another process reads %', m USING ERRCODE = 'IW001';
+    END IF;
+    RETURN now_ms;
   END IF;
+  UPDATE reader SET mark = next_ WHERE mapping = m AND number = number_ AND mark = ANY (marks);
+  IF NOT FOUND THEN RAISE 'another process reads %', m USING ERRCODE = 'IW001'; END IF;
   RETURN now_ms;
 END $$;
 
--- The row that had the record has given it up: the newest of the others is read again and written.
-CREATE OR REPLACE FUNCTION pass_on(m text, i text, k text, now_ms bigint) RETURNS void LANGUAGE plpgsql AS $$
+-- A row has given up the record, or was to have it next: the newest of the others is read again and written, unless one of
+-- them has it.
+CREATE OR REPLACE FUNCTION pass_on(m text, i text, k text, was_held boolean, now_ms bigint) RETURNS void
+LANGUAGE plpgsql AS $$
 DECLARE heir text;
 BEGIN
-  SELECT r.id INTO heir FROM sharing(m, k) r WHERE r.id <> i AND departed = 2 AND certainty <> 3 ORDER BY version DESC LIMIT 1;
+  SELECT r.id INTO heir FROM sharing(m, k) r WHERE r.id <> i AND departed = 2 AND certainty <> 3
+    AND (was_held OR NOT EXISTS (SELECT FROM sharing(m, k) o WHERE o.id <> i AND certainty <> 3 AND ${holds}))
+    ORDER BY version DESC LIMIT 1;
   IF NOT FOUND THEN RETURN; END IF;
   UPDATE pending SET revision = revision + 1 WHERE mapping = m AND id = heir;
   IF NOT FOUND THEN PERFORM enqueue(m, heir, now_ms); END IF;
@@ -63,15 +75,15 @@ END $$;
 -- The row's written key is no longer its own, or another; is_removed: and the key's record was removed.
 CREATE OR REPLACE FUNCTION leave_key(m text, i text, next text, is_removed boolean, now_ms bigint) RETURNS void
 LANGUAGE plpgsql AS $$
-DECLARE had text; held boolean; other text;
+DECLARE had text; held boolean; claimed boolean; other text;
 BEGIN
-  SELECT coalesce(target_key, id), ${holds} INTO had, held FROM written WHERE mapping = m AND id = i;
+  SELECT coalesce(target_key, id), ${holds}, ${claims} INTO had, held, claimed FROM written WHERE mapping = m AND id = i;
   IF NOT FOUND OR had = next THEN RETURN; END IF;
   IF is_removed THEN
     FOR other IN SELECT id FROM sharing(m, had) WHERE departed = 1 LOOP
       DELETE FROM written WHERE mapping = m AND id = other;
     END LOOP;
-  ELSIF held THEN PERFORM pass_on(m, i, had, now_ms);
+  ELSIF claimed THEN PERFORM pass_on(m, i, had, held, now_ms);
   END IF;
 END $$;
 
@@ -131,7 +143,7 @@ END $$;`,
 CREATE OR REPLACE FUNCTION turn_lease(w jsonb, now_ms bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
   m text := w->>'mapping'; most int := (w->>'limit')::int; t bigint := (w->>'token')::bigint;
-  until_ bigint := now_ms + (w->>'leaseMs')::bigint;
+  until_ bigint := now_ms + (w->>'leaseMs')::numeric::bigint;
   kept int := CASE WHEN most > 2 THEN 1 ELSE 0 END;
   again bigint[] := '{}'; taken bigint[]; bulk_ bigint[]; is_full boolean; left_ int;
 BEGIN
@@ -197,7 +209,7 @@ BEGIN
     END IF;
   END IF;
   PERFORM put_written(m, i, (w->>'generation')::bigint, wr, NULL);
-  UPDATE pending SET begun = true, ready_at = now_ms + (w->>'leaseMs')::bigint WHERE seq = s;
+  UPDATE pending SET begun = true, ready_at = now_ms + (w->>'leaseMs')::numeric::bigint WHERE seq = s;
   RETURN CASE WHEN st.others > 0 THEN '"BegunBeside"' ELSE '"Begun"' END::jsonb;
 END $$;
 
@@ -267,7 +279,7 @@ BEGIN
       IF EXISTS (SELECT FROM written WHERE mapping = m AND id = i AND certainty = 3) THEN PERFORM tell(m, i, 2); END IF;
       PERFORM restore(m, i, g, e->'before');
     END IF;
-    UPDATE pending SET token = NULL, begun = false, ready_at = now_ms + (e->>'afterMs')::bigint,
+    UPDATE pending SET token = NULL, begun = false, ready_at = now_ms + (e->>'afterMs')::numeric::bigint,
       attempts = attempts + (e->>'counts')::boolean::int WHERE seq = s;
     RETURN;
   WHEN 'Unknown' THEN
@@ -298,31 +310,5 @@ BEGIN
   END IF;
   DELETE FROM pending WHERE seq = s;
   IF kind <> 'Dead' THEN DELETE FROM dead WHERE mapping = m AND id = i; END IF;
-END $$;
-
--- Does what was asked for, in the order of asking, all or nothing. @returns the answers
-CREATE OR REPLACE FUNCTION take_turns(works jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
-DECLARE now_ms bigint := enter(); w jsonb; answers jsonb[] := '{}';
-BEGIN
-  FOR w IN SELECT * FROM jsonb_array_elements(works) LOOP
-    CASE w->>'do'
-    WHEN 'lease' THEN answers := answers || turn_lease(w, now_ms);
-    WHEN 'begin' THEN answers := answers || turn_begin(w, now_ms);
-    WHEN 'settle' THEN
-      PERFORM turn_settle(w, now_ms);
-      answers := answers || 'null'::jsonb;
-    WHEN 'ask' THEN
-      -- A turn that lost its lease has nothing to say any more.
-      answers := answers || CASE
-        WHEN EXISTS (SELECT FROM pending WHERE seq = (w->>'seq')::bigint AND token = (w->>'token')::bigint)
-        THEN ask_parents(w->>'mapping', w->>'id', w->'questions', now_ms) ELSE 'null'::jsonb END;
-    WHEN 'giveBack' THEN
-      UPDATE pending SET token = NULL, begun = false, ready_at = first_read_at
-        WHERE seq = (w->>'seq')::bigint AND token = (w->>'token')::bigint
-          AND NOT (begun AND (w->>'unlessBegun')::boolean);
-      answers := answers || 'null'::jsonb;
-    END CASE;
-  END LOOP;
-  RETURN to_jsonb(answers);
 END $$;
 `;

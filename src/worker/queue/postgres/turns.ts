@@ -1,5 +1,5 @@
 import { StoreOutage } from "../errors.ts";
-import type { LeasedRecord, WrittenRecord } from "../interface.ts";
+import type { LeasedRecord, WrittenRecord } from "../turn.ts";
 import type { Database } from "./connection.ts";
 import { escaped, unescaped } from "./texts.ts";
 
@@ -9,7 +9,7 @@ const lefts = [false, "Filter", "Key"] as const satisfies WrittenRecord["left"][
 
 /** What take_turns is to do. */
 export type Work = Readonly<Record<string, unknown>> & {
-  readonly do: "lease" | "begin" | "settle" | "ask" | "giveBack";
+  readonly do: "lease" | "begin" | "settle" | "ask" | "giveBack" | "beginContact" | "endContact" | "audit";
 };
 
 interface Waiting {
@@ -23,15 +23,22 @@ const worksAtOnce = 500;
 
 /**
  * Group commit: what is asked for while a batch is on its way makes up the next one, which is one statement and one
- * transaction. Works are done in the order of asking. If one fails, none of its batch happened, and all of them are told.
+ * transaction. Who asks waits for the answer before asking for what depends on it, so a batch's works have no order. If one
+ * fails, none of its batch happened, and all of them are told.
+ *
+ * A batch is not on disk when it is over, so that nobody waits for the disk with the store's lock in hand; it is answered
+ * when it is. What others saw of it meanwhile is no harm: what they store is on disk only after it is, too.
  */
 export class Turns {
-  readonly #database: Database;
+  readonly #database: Pick<Database, "change">;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
+  readonly #unanswered = new Set<Promise<void>>();
+  #flush: Promise<void> = Promise.resolve();
+  #nextFlush: Promise<void> | undefined;
   #closed = false;
 
-  constructor(database: Database) {
+  constructor(database: Pick<Database, "change">) {
     this.#database = database;
   }
 
@@ -48,6 +55,7 @@ export class Turns {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#running;
+    await Promise.all(this.#unanswered);
   }
 
   async #run(): Promise<void> {
@@ -59,10 +67,9 @@ export class Turns {
   async #batch(batch: readonly Waiting[]): Promise<void> {
     try {
       const works = JSON.stringify(batch.map(({ work }) => work));
-      const [row] = await this.#database.query<{ answers: unknown[] }>("SELECT take_turns($1) AS answers", [works]);
-      batch.forEach(({ resolve }, index) => {
-        resolve(row?.answers[index]);
-      });
+      const [row] = await this.#database.change<{ answers: unknown[] }>("SELECT take_turns($1) AS answers", [works]);
+      const answered = this.#answer(batch, row?.answers ?? []).finally(() => this.#unanswered.delete(answered));
+      this.#unanswered.add(answered);
     } catch (error) {
       // One that cannot be stored is not to keep the others out.
       if (batch.length > 1 && !(error instanceof StoreOutage)) {
@@ -71,6 +78,38 @@ export class Turns {
       }
       for (const { reject } of batch) reject(error);
     }
+  }
+
+  async #answer(batch: readonly Waiting[], answers: readonly unknown[]): Promise<void> {
+    try {
+      await this.#onDisk();
+      batch.forEach(({ resolve }, index) => {
+        resolve(answers[index]);
+      });
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
+  }
+
+  /**
+   * All that is committed now. One flush is for all that waited for it to begin; they are told as well when the one before it
+   * fails: what they committed may have gone with the server, and the next flush would be another server's.
+   */
+  #onDisk(): Promise<void> {
+    if (this.#nextFlush !== undefined) return this.#nextFlush;
+    const flush = this.#flush.then(async () => {
+      this.#nextFlush = undefined;
+      // Something is to be committed, for that waits for the disk and for what stands by for it. Nobody reads it.
+      await this.#database.change("SELECT pg_logical_emit_message(true, 'integration-workflow', '')");
+    });
+    this.#nextFlush = flush;
+    this.#flush = flush;
+    flush.catch(() => {
+      if (this.#flush !== flush) return; // Who waits behind it is told first.
+      this.#flush = Promise.resolve();
+      this.#nextFlush = undefined;
+    });
+    return flush;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
-import type { Checkpoint, SchemaChecks, SnapshotProgress, SnapshotPurpose } from "../interface.ts";
+import type { Checkpoint, SchemaChecks, SnapshotProgress, SnapshotPurpose } from "../checkpoint.ts";
 import type { Links } from "./links.ts";
 
 const columns = [

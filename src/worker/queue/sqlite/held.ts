@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { PageCommit, Stage } from "../interface.ts";
+import type { PageCommit, Stage } from "../page.ts";
 import type { Transactions } from "./transactions.ts";
 
 export const heldUntil = { none: 0, Round: 1, Snapshot: 2 } as const satisfies Record<Stage | "none", number>;

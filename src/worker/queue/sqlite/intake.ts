@@ -1,9 +1,9 @@
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import { coalesce, type Decision, type KnownState, type PutRow } from "../coalesce.ts";
-import type { Incoming, PageCommit } from "../interface.ts";
+import type { Incoming, PageCommit } from "../page.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import { type Held, heldUntil } from "./held.ts";
-import { departed, holds, type Keys } from "./keys.ts";
+import { claims, departed, holds, type Keys, type LeftKey } from "./keys.ts";
 import { unparking } from "./link-news.ts";
 import type { Links } from "./links.ts";
 
@@ -15,8 +15,8 @@ export const isRemoval = "(operation = 1 AND version IS NOT NULL) AS removal";
 interface Known extends KnownState {
   readonly seq?: bigint;
   readonly seen?: number;
-  /** The key of the Campaign record that is this row's. */
-  readonly heldKey?: string;
+  /** The key of the Campaign record that is this row's, or may be next. */
+  readonly key?: LeftKey;
 }
 
 /** Takes what a reader found into `pending`, `dead` and `written`. To be called within a transaction. */
@@ -39,6 +39,8 @@ export class Intake {
   readonly #bury;
   readonly #seeDead;
   readonly #clearDead;
+  /** Of the page that is being taken: the rows that left, and their keys. */
+  readonly #left = new Map<string, LeftKey>();
 
   constructor(database: DatabaseSync, checkpoints: Checkpoints, held: Held, keys: Keys, links: Links) {
     this.#held = held;
@@ -55,7 +57,7 @@ export class Intake {
        FROM pending WHERE mapping = ? AND id = ?`,
     );
     this.#written = reading(
-      `SELECT target_key, version, generation, seen, departed, ${holds} AS holds
+      `SELECT target_key, version, generation, seen, departed, ${holds} AS holds, ${claims} AS claims
        FROM written WHERE mapping = ? AND id = ?`,
     );
     this.#dead = reading("SELECT version, generation FROM dead WHERE mapping = ? AND id = ?");
@@ -100,6 +102,7 @@ export class Intake {
     const { replay, stage } = page;
     const reading = { generation: page.checkpoint.generation, replay, stage, goesOn: page.release === undefined };
     if (page.records.length > 0) this.#countRead.run(page.records.length, mapping);
+    this.#left.clear();
     let taken = 0;
     for (const incoming of page.records) {
       const known = this.#knownOf(mapping, incoming.id, ask);
@@ -108,6 +111,8 @@ export class Intake {
       if (decision.kind === "Bury") ask.dead = true;
       if (decision.kind === "Put" || decision.kind === "Bury") taken += 1;
     }
+    // What else the page tells of those who may have a key next is known by now.
+    for (const [id, key] of this.#left) this.#keys.passOn(mapping, id, key, now);
     return { taken, ...(isMany ? {} : { withheld: this.#held.letGo(page) }) };
   }
 
@@ -121,7 +126,9 @@ export class Intake {
         ? {}
         : {
             seen: Number(written["seen"]),
-            ...(written["holds"] === 1n ? { heldKey: String(written["target_key"] ?? id) } : {}),
+            ...(written["claims"] === 1n
+              ? { key: { targetKey: String(written["target_key"] ?? id), wasHeld: written["holds"] === 1n } }
+              : {}),
             written: {
               version: BigInt(written["version"] as bigint), // NOT NULL, read as a bigint.
               generation: Number(written["generation"]),
@@ -153,7 +160,7 @@ export class Intake {
         if (known.seq !== undefined) this.#drop.run(known.seq);
         if (decision.left && known.written !== undefined && incoming.kind !== "Delete") {
           this.#depart.run(incoming.version, mapping, id);
-          if (known.heldKey !== undefined) this.#keys.passOn(mapping, id, known.heldKey, now);
+          if (known.key !== undefined) this.#left.set(id, known.key);
         }
         this.#links.absent({ mapping, id }, incoming.kind === "Delete" ? "Gone" : "FilteredOut");
         return;

@@ -25,6 +25,16 @@ export interface KeyStanding {
 /** Whether Campaign's record is, or by a call without an answer may be, as the row says. Certainties 1 and 2: see turns.ts. */
 export const holds = `(departed = ${departed.no} OR certainty IN (1, 2))`;
 
+/** Whether Campaign's record is the row's, or may be next: not so once the row is outside the filter. */
+export const claims = `(departed <> ${departed.filter} OR certainty IN (1, 2))`;
+
+/** A key that a row gives up. */
+export interface LeftKey {
+  readonly targetKey: string;
+  /** Campaign's record was as the row says, or by a call without an answer may have been. */
+  readonly wasHeld: boolean;
+}
+
 const removing = 3;
 /** The rows with a key. */
 export const sharing = `SELECT id FROM written WHERE mapping = ?1 AND target_key = ?2
@@ -58,7 +68,10 @@ export class Keys {
     );
     this.#heir = database.prepare(
       `SELECT id FROM written WHERE mapping = ?1 AND id IN (${sharing}) AND id <> ?3
-         AND departed = ${departed.key} AND certainty <> ${removing} ORDER BY version DESC LIMIT 1`,
+         AND departed = ${departed.key} AND certainty <> ${removing}
+         AND (?4 OR NOT EXISTS (SELECT 1 FROM written
+           WHERE mapping = ?1 AND id IN (${sharing}) AND id <> ?3 AND certainty <> ${removing} AND ${holds}))
+       ORDER BY version DESC LIMIT 1`,
     );
     this.#touch = database.prepare("UPDATE pending SET revision = revision + 1 WHERE mapping = ? AND id = ?");
     this.#queue = database.prepare(
@@ -86,9 +99,12 @@ export class Keys {
     this.#yield.run(mapping, targetKey, id);
   }
 
-  /** The row that had the record has given it up: the newest of the others is read again and written. */
-  passOn(mapping: string, id: string, targetKey: string, now: number): void {
-    const heir = this.#heir.get(mapping, targetKey, id)?.["id"];
+  /**
+   * A row has given up the record, or was to have it next: the newest of the others is read again and written, unless one of
+   * them has it.
+   */
+  passOn(mapping: string, id: string, { targetKey, wasHeld }: LeftKey, now: number): void {
+    const heir = this.#heir.get(mapping, targetKey, id, wasHeld ? 1 : 0)?.["id"];
     if (typeof heir !== "string" || this.#touch.run(mapping, heir).changes > 0) return;
     this.#queue.run(mapping, heir, now);
   }

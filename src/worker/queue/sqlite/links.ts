@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { Parent, ParentQuestion, ParentStanding } from "../interface.ts";
 import { parentMissing, removedInCampaign } from "../reasons.ts";
+import type { Parent, ParentQuestion, ParentStanding } from "../turn.ts";
 import { departed, sharing } from "./keys.ts";
 import { type LinkNews, news, state } from "./link-news.ts";
 

@@ -1,5 +1,4 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from "node:sqlite";
-import type { Parent } from "../interface.ts";
 import type {
   AskedRecord,
   RefusalCount,
@@ -10,6 +9,7 @@ import type {
   StoredRecords,
   StoredRefusal,
 } from "../stored-records.ts";
+import type { Parent } from "../turn.ts";
 import { heldUntil } from "./held.ts";
 import { isRemoval } from "./intake.ts";
 import { awaitedParents } from "./link-news.ts";

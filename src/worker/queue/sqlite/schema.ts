@@ -2,7 +2,7 @@
  * The tables. A row carries the generation that made it, and a generation has one mapping hash (table `checkpoint`).
  * Payloads are in `pending` alone.
  */
-export const schemaVersion = 3;
+export const schemaVersion = 4;
 
 /** The oldest program that can still use a store of this version: going back by one version stays possible. */
 export const oldestReader = 2;
@@ -111,6 +111,15 @@ export const migrations: readonly string[] = [
   CREATE INDEX pending_again ON pending (mapping, ready_at, seq) WHERE held = 0 AND attempts > 0;
   `,
   [linkTables(), checkColumns(), redriveColumns(), progressColumns(), fileTable()].join("\n"),
+  `
+  -- What is agreed of a contact's opt-outs, in the words of the flow.
+  CREATE TABLE agreements (
+    mapping TEXT NOT NULL,
+    id TEXT NOT NULL,
+    agreement TEXT NOT NULL,
+    PRIMARY KEY (mapping, id)
+  ) WITHOUT ROWID;
+  `,
 ];
 
 /** Which records point at which, and which wait for them. */

@@ -1,38 +1,23 @@
 import { createHmac } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import type { Logger } from "../../../telemetry/log.ts";
+import type { Checkpoint } from "../checkpoint.ts";
 import { storeFullMessage } from "../errors.ts";
-import type {
-  Checkpoint,
-  FilePages,
-  LeasedRecord,
-  Leave,
-  MappingCounts,
-  Outage,
-  PageCommit,
-  PageResult,
-  ParentQuestion,
-  ParentStanding,
-  Queue,
-  Reading,
-  Settlement,
-  StoredFile,
-  StoreOwner,
-  WrittenRecord,
-} from "../interface.ts";
+import type { MappingCounts, Outage, Queue, Reading, StoreOwner } from "../interface.ts";
 import { mismatchOf } from "../owner.ts";
-import { Checkpoints } from "./checkpoints.ts";
+import type { FilePages, PageCommit, PageResult, StoredFile } from "../page.ts";
+import type { LeasedRecord, Leave, ParentQuestion, ParentStanding, Settlement, WrittenRecord } from "../turn.ts";
+import { SqliteContacts } from "./contacts.ts";
 import { Held } from "./held.ts";
-import { Intake } from "./intake.ts";
 import { Keys } from "./keys.ts";
-import { LinkNews, unparking } from "./link-news.ts";
+import { LinkNews } from "./link-news.ts";
 import { Links } from "./links.ts";
+import { Mappings } from "./mappings.ts";
 import { openDatabase, type StoreWait } from "./open.ts";
 import { SqliteRecords } from "./records.ts";
 import { StoreClock } from "./store-clock.ts";
 import { Transactions } from "./transactions.ts";
 import { Turns } from "./turns.ts";
-import { Unseen } from "./unseen.ts";
 
 export interface SqliteQueueOptions {
   readonly directory: string;
@@ -61,18 +46,15 @@ export async function openSqliteQueue(options: SqliteQueueOptions, signal: Abort
 class SqliteQueue implements Queue {
   readonly isShared = false;
   readonly records: SqliteRecords;
+  readonly contacts: SqliteContacts;
   readonly #database: DatabaseSync;
   /** For what people see, and for its retention. */
   readonly #wall: () => number;
   readonly #clock: StoreClock;
   readonly #transactions: Transactions;
-  readonly #checkpoints: Checkpoints;
-  readonly #keys: Keys;
+  readonly #mappings: Mappings;
   readonly #linkNews: LinkNews;
-  readonly #links: Links;
-  readonly #intake: Intake;
   readonly #turns: Turns;
-  readonly #unseen: Unseen;
   readonly #fingerprintKey: Buffer;
   readonly #truncation: NodeJS.Timeout;
   readonly #logger: Logger;
@@ -88,14 +70,17 @@ class SqliteQueue implements Queue {
     this.#fingerprintKey = Buffer.from(this.#meta("fingerprint_key") ?? "", "base64");
     this.#transactions = new Transactions(database, () => this.#noRoom());
     this.#linkNews = new LinkNews(database);
-    this.#links = new Links(database, this.#linkNews);
-    this.#checkpoints = new Checkpoints(database, this.#links);
-    this.#keys = new Keys(database);
+    const links = new Links(database, this.#linkNews);
+    const keys = new Keys(database);
     this.#held = new Held(database);
-    this.#intake = new Intake(database, this.#checkpoints, this.#held, this.#keys, this.#links);
-    this.#turns = new Turns(database, this.#keys, this.#links, (text) => this.fingerprint(text));
-    this.#unseen = new Unseen(database, this.#keys, this.#links);
+    const fingerprint = (text: string) => this.fingerprint(text);
+    this.#turns = new Turns(database, keys, links, fingerprint);
+    const now = () => this.#clock.now();
+    const parts = { held: this.#held, keys, links, fingerprint, now, wall };
+    this.#mappings = new Mappings(database, this.#transactions, parts);
     this.records = new SqliteRecords(database, this.#transactions, this.#clock);
+    const { turns, mappings } = { turns: this.#turns, mappings: this.#mappings };
+    this.contacts = new SqliteContacts(database, this.#transactions, { turns, mappings, now, wall });
     this.#counts = database.prepare("SELECT * FROM counters");
     this.#truncation = setInterval(() => this.#truncateLog(), truncateLogEveryMs);
     this.#truncation.unref();
@@ -121,121 +106,51 @@ class SqliteQueue implements Queue {
   }
 
   checkpoints(): Promise<readonly Checkpoint[]> {
-    return this.#transactions.run(() => this.#checkpoints.all());
+    return this.#mappings.all();
   }
 
   saveCheckpoint(checkpoint: Checkpoint): Promise<void> {
-    return this.#transactions.run(() => this.#checkpoints.put(checkpoint));
+    return this.#mappings.save(checkpoint);
   }
 
-  async beginGeneration(checkpoint: Checkpoint): Promise<void> {
-    const { mapping } = checkpoint;
-    const end = this.#database.prepare(
-      "SELECT max(seq) AS seq FROM (SELECT seq FROM pending WHERE mapping = ? AND seq > ? ORDER BY seq LIMIT ?)",
-    );
-    const toKeys = this.#database.prepare(
-      `UPDATE pending SET operation = 0, target_key = NULL, payload = NULL, held = 0, inferred = 0, listed = 0,
-         ${unparking}, revision = revision + 1 WHERE mapping = ? AND seq > ? AND seq <= ?`,
-    );
-    const absent = this.#database.prepare(
-      "DELETE FROM absent WHERE mapping = ?1 AND id IN (SELECT id FROM absent WHERE mapping = ?1 LIMIT ?2)",
-    );
-    // In parts, so that no transaction is long, and before the checkpoint: a key is right in every generation, and what was
-    // found to be absent is looked for again.
-    while ((await this.#transactions.run(() => absent.run(mapping, rowsPerPart).changes)) !== 0);
-    for (let from = 0; ; ) {
-      const seq = await this.#transactions.run(() => {
-        const last = end.get(mapping, from, rowsPerPart)?.["seq"];
-        if (typeof last === "number") toKeys.run(mapping, from, last);
-        else this.#checkpoints.put(checkpoint);
-        return last;
-      });
-      if (typeof seq !== "number") return;
-      from = seq;
-    }
+  beginGeneration(checkpoint: Checkpoint): Promise<void> {
+    return this.#mappings.beginGeneration(checkpoint);
   }
 
-  async dropMapping(mapping: string): Promise<void> {
-    // In parts, so that no transaction is long. The checkpoint goes last, and says from the first that what is left of the
-    // mapping is of no use: an interrupted drop is done again, also when the mapping is back by then.
-    await this.#transactions.run(() =>
-      this.#database.prepare("UPDATE checkpoint SET mapping_hash = '' WHERE mapping = ?").run(mapping),
-    );
-    const parts = [
-      "DELETE FROM pending WHERE seq IN (SELECT seq FROM pending WHERE mapping = ?1 LIMIT ?2)",
-      "DELETE FROM written WHERE mapping = ?1 AND id IN (SELECT id FROM written WHERE mapping = ?1 LIMIT ?2)",
-      "DELETE FROM dead WHERE mapping = ?1 AND id IN (SELECT id FROM dead WHERE mapping = ?1 LIMIT ?2)",
-      "DELETE FROM links WHERE mapping = ?1 AND id IN (SELECT id FROM links WHERE mapping = ?1 LIMIT ?2)",
-      "DELETE FROM absent WHERE mapping = ?1 AND id IN (SELECT id FROM absent WHERE mapping = ?1 LIMIT ?2)",
-    ].map((sql) => this.#database.prepare(sql));
-    for (const part of parts) {
-      while ((await this.#transactions.run(() => part.run(mapping, rowsPerPart).changes)) !== 0);
-    }
-    await this.forgetListing(mapping);
-    await this.#transactions.run(() => {
-      this.#database.prepare("DELETE FROM checkpoint WHERE mapping = ?").run(mapping);
-      this.#database.prepare("DELETE FROM counters WHERE mapping = ?").run(mapping);
-    });
+  dropMapping(mapping: string): Promise<void> {
+    return this.#mappings.drop(mapping);
   }
 
-  async commitPage(page: PageCommit): Promise<PageResult> {
-    const commit = () => this.#intake.commit(page, this.#clock.now(), this.#wall());
-    const { taken, withheld } = await this.#transactions.run(commit);
-    if (withheld !== undefined) return { taken, withheld };
-    const kept = await this.#held.letGoInParts(page, page.release?.inferredLimit ?? 0, this.#transactions);
-    if (page.stage === "Snapshot") await this.saveCheckpoint(page.checkpoint);
-    return { taken, withheld: kept };
+  commitPage(page: PageCommit): Promise<PageResult> {
+    return this.#mappings.commitPage(page);
   }
 
   files(): Promise<readonly StoredFile[]> {
-    return this.#transactions.run(() =>
-      this.#database
-        .prepare("SELECT name, progress FROM files ORDER BY name")
-        .all()
-        .map(({ name, progress }) => ({ name: String(name), progress: String(progress) })),
-    );
+    return this.#mappings.files();
   }
 
-  commitFile({ name, progress }: StoredFile, pages: FilePages): Promise<void> {
-    const put = this.#database.prepare("INSERT OR REPLACE INTO files (name, progress) VALUES (?, ?)");
-    return this.#transactions.run(() => {
-      for (const page of pages) this.#intake.commit(page, this.#clock.now(), this.#wall());
-      put.run(name, progress);
-    });
+  commitFile(file: StoredFile, pages: FilePages): Promise<void> {
+    return this.#mappings.commitFile(file, pages);
   }
 
   commitListing(checkpoint: Checkpoint, targetKeys: readonly string[]): Promise<void> {
-    const put = this.#database.prepare("INSERT OR IGNORE INTO listed (mapping, fingerprint) VALUES (?, ?)");
-    return this.#transactions.run(() => {
-      this.#checkpoints.put(checkpoint);
-      for (const key of targetKeys) put.run(checkpoint.mapping, this.fingerprint(key));
-    });
+    return this.#mappings.commitListing(checkpoint, targetKeys);
   }
 
-  async forgetListing(mapping: string): Promise<void> {
-    const part = this.#database.prepare(
-      `DELETE FROM listed WHERE mapping = ?1 AND fingerprint IN (SELECT fingerprint FROM listed WHERE mapping = ?1 LIMIT ?2)`,
-    );
-    while ((await this.#transactions.run(() => part.run(mapping, rowsPerPart).changes)) !== 0);
+  forgetListing(mapping: string): Promise<void> {
+    return this.#mappings.forgetListing(mapping);
   }
 
-  async countUnseen(mapping: string, generation: number): Promise<number> {
-    let unseen = 0;
-    for (let after: string | undefined = ""; after !== undefined; ) {
-      const from: string = after;
-      const part = await this.#transactions.run(() => this.#unseen.part(mapping, generation, from));
-      unseen += part.unseen;
-      after = part.next;
-    }
-    return unseen;
+  countUnseen(mapping: string, generation: number): Promise<number> {
+    return this.#mappings.countUnseen(mapping, generation);
   }
 
   releaseWithheld(mapping: string): Promise<void> {
-    return this.#held.releaseInferred(mapping, this.#transactions);
+    return this.#mappings.releaseWithheld(mapping);
   }
 
   sweep(mapping: string, generation: number, remove: boolean, after = ""): Promise<string | undefined> {
-    return this.#transactions.run(() => this.#unseen.sweep(mapping, generation, remove, after, this.#clock.now()));
+    return this.#mappings.sweep(mapping, generation, remove, after);
   }
 
   lease(mapping: string, limit: number, leaseMs: number): Promise<readonly LeasedRecord[]> {
@@ -304,6 +219,9 @@ class SqliteQueue implements Queue {
   get outage(): Outage | undefined {
     return this.#isFull ? { reason: "StoreFull", message: storeFullMessage } : undefined;
   }
+
+  /** Nothing here waits for anybody. */
+  abandon(): void {}
 
   async close(): Promise<void> {
     clearInterval(this.#truncation);

@@ -1,9 +1,9 @@
 import { randomInt } from "node:crypto";
 import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
-import type { LeasedRecord, Leave, ParentQuestion, ParentStanding, Settlement, WrittenRecord } from "../interface.ts";
+import type { LeasedRecord, Leave, ParentQuestion, ParentStanding, Settlement, WrittenRecord } from "../turn.ts";
 import { heldUntil } from "./held.ts";
 import { isRemoval } from "./intake.ts";
-import { departed, holds, type Keys } from "./keys.ts";
+import { claims, departed, holds, type Keys } from "./keys.ts";
 import { parkedUntil } from "./link-news.ts";
 import type { Links } from "./links.ts";
 
@@ -64,7 +64,9 @@ export class Turns {
     this.#leaseChanged = leasing("attempts = 0 AND bulk = 0");
     this.#leaseBulk = leasing("attempts = 0 AND bulk = 1");
     this.#leaseAgain = leasing("attempts > 0");
-    this.#written = database.prepare(`SELECT *, ${holds} AS holds FROM written WHERE mapping = ? AND id = ?`);
+    this.#written = database.prepare(
+      `SELECT *, ${holds} AS holds, ${claims} AS claims FROM written WHERE mapping = ? AND id = ?`,
+    );
     this.#written.setReadBigInts(true);
     this.#listed = database.prepare("SELECT 1 FROM listed WHERE mapping = ? AND fingerprint = ?");
     this.#mine = database.prepare("SELECT revision, begun FROM pending WHERE seq = ? AND token = ?");
@@ -226,6 +228,11 @@ export class Turns {
     if (settlement.kind !== "Dead") this.#clearDead.run(mapping, id);
   }
 
+  /** A call has changed something, which nothing is remembered of. */
+  sent(mapping: string, wallNow: number): void {
+    this.#sent.run(wallNow, mapping);
+  }
+
   /** See Queue.askParents. A turn that lost its lease has nothing to say any more. */
   askParents(record: LeasedRecord, questions: readonly ParentQuestion[], now: number): readonly ParentStanding[] {
     if (this.#mine.get(record.ticket.seq, record.ticket.token) === undefined) {
@@ -275,7 +282,9 @@ export class Turns {
     const key = String(row["target_key"] ?? id);
     if (key === next) return;
     if (isRemoved) this.#keys.gone(mapping, key);
-    else if (row["holds"] === 1n) this.#keys.passOn(mapping, id, key, now);
+    else if (row["claims"] === 1n) {
+      this.#keys.passOn(mapping, id, { targetKey: key, wasHeld: row["holds"] === 1n }, now);
+    }
   }
 
   /** Whether a newer row took the key while this one was found to need no call. */

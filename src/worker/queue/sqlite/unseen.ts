@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Keys } from "./keys.ts";
-import { holds } from "./keys.ts";
+import { claims, holds } from "./keys.ts";
 import type { Links } from "./links.ts";
 
 /** Rows looked at in one transaction: a few milliseconds. */
@@ -34,7 +34,7 @@ export class Unseen {
        FROM (SELECT id, seen FROM written WHERE mapping = ?1 AND id > ?2 ORDER BY id LIMIT ${rowsPerPart})`,
     );
     this.#ofPart = database.prepare(
-      `SELECT id, target_key, ${holds} AS holds FROM written WHERE mapping = ?1 AND id > ?2 AND id <= ?3 AND seen < ?4`,
+      `SELECT id, target_key, ${holds} AS holds, ${claims} AS claims FROM written WHERE mapping = ?1 AND id > ?2 AND id <= ?3 AND seen < ?4`,
     );
     this.#forgetDead = database.prepare(
       `DELETE FROM dead WHERE mapping = ?1 AND id IN
@@ -71,7 +71,9 @@ export class Unseen {
         this.#forget.run(mapping, id);
         this.#links.forget({ mapping, id }, now);
         this.#links.lost({ mapping, id });
-        if (row["holds"] === 1) this.#keys.passOn(mapping, id, String(row["target_key"] ?? id), now);
+        if (row["claims"] === 0) continue;
+        const key = { targetKey: String(row["target_key"] ?? id), wasHeld: row["holds"] === 1 };
+        this.#keys.passOn(mapping, id, key, now);
       }
     }
     return next;
