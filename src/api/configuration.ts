@@ -14,6 +14,9 @@ type Steering = "state" | "restart" | "revisionHistoryLimit";
  */
 export type EffectiveSpec = Omit<WorkflowSpec, Steering>;
 
+/** Key of a pin, and name of the file that the worker reads. */
+export const configurationKey = "workflow.json";
+
 export interface WorkflowConfiguration {
   readonly workflow: { readonly name: string; readonly namespace: string; readonly uid: string };
   readonly spec: EffectiveSpec;
@@ -28,12 +31,15 @@ export class ConfigurationError extends Error {
 /** The effective spec of a resource, however it was written and whichever operator reads it. */
 export function effectiveSpec(written: WorkflowSpec): EffectiveSpec {
   const { state, restart, revisionHistoryLimit, ...rest } = fillSpec(written);
-  if (rest.queue.postgres !== undefined || rest.queue.volume !== undefined) return rest;
+  const queueVolume = effectiveVolume(rest);
+  return queueVolume === undefined ? rest : { ...rest, queue: { ...rest.queue, volume: queueVolume } };
+}
+
+/** The queue's volume with all defaults; undefined when the queue is a database. */
+export function effectiveVolume(written: Pick<WorkflowSpec, "queue">): WorkflowSpec["queue"]["volume"] {
+  const { postgres, volume: asked = {} } = written.queue ?? {};
   // The schema cannot say "a volume, unless there is a database".
-  return {
-    ...rest,
-    queue: { ...rest.queue, volume: fill(volume, {}) as NonNullable<WorkflowSpec["queue"]["volume"]> },
-  };
+  return postgres === undefined ? (fill(volume, asked) as NonNullable<WorkflowSpec["queue"]["volume"]>) : undefined;
 }
 
 /**

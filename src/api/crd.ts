@@ -24,6 +24,20 @@ const columns: readonly PrinterColumn[] = [
     priority: 1,
   },
   {
+    name: "Paused",
+    type: "string",
+    jsonPath: '.status.mappings[?(@.phase=="Paused")].name',
+    description: "The first mapping for which nothing is written",
+    priority: 1,
+  },
+  {
+    name: "Throttled",
+    type: "string",
+    jsonPath: ".status.throttling[*].service",
+    description: "The first service that holds calls back",
+    priority: 1,
+  },
+  {
     name: "Revision",
     type: "string",
     jsonPath: ".status.appliedRevision.name",

@@ -13,15 +13,18 @@ export function withDefaults(schema: SchemaNode, value: unknown): unknown {
   }
   if (!isRecord(value)) return value;
   const filled: Record<string, unknown> = {};
-  for (const [name, entry] of Object.entries(value)) {
+  for (const name in value) {
+    const entry = value[name];
     const child = schema.properties?.[name] ?? additional(schema);
     if (entry === undefined || (entry === null && child !== undefined)) continue;
     filled[name] = child === undefined ? entry : withDefaults(child, entry);
   }
-  for (const [name, child] of Object.entries(schema.properties ?? {})) {
-    if (filled[name] === undefined && child.default !== undefined) {
-      filled[name] = withDefaults(child, structuredClone(child.default));
-    }
+  const { properties = {} } = schema;
+  for (const name in properties) {
+    const child = properties[name];
+    if (filled[name] !== undefined || child?.default === undefined) continue;
+    const isPlain = typeof child.default !== "object";
+    filled[name] = isPlain ? child.default : withDefaults(child, structuredClone(child.default));
   }
   return filled;
 }

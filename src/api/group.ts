@@ -5,6 +5,9 @@ export const groupVersion = `${apiGroup}/${apiVersion}` as const;
 export const kind = "IntegrationWorkflow";
 export const plural = "integrationworkflows";
 
+/** The resource as a `ResourceKind`. */
+export const workflowKind = { group: apiGroup, version: apiVersion, plural, kind, namespaced: true } as const;
+
 /** Derived names and labels carry at most 63 characters: the name, a dash and ten characters more. */
 export const maxNameLength = 52;
 

@@ -100,6 +100,7 @@ export type WorkflowState = NonNullable<WorkflowStatus["state"]>;
 export type WorkflowCondition = NonNullable<WorkflowStatus["conditions"]>[number];
 export type PendingChange = NonNullable<WorkflowStatus["pendingChanges"]>[number];
 export type MappingStatus = NonNullable<WorkflowStatus["mappings"]>[number];
+export type Throttling = NonNullable<WorkflowStatus["throttling"]>[number];
 export type Transition = NonNullable<WorkflowStatus["transitions"]>[number];
 export type IngressMapping = NonNullable<WorkflowSpec["ingress"]>["mappings"][number];
 

@@ -1,7 +1,7 @@
 /**
  * What the operator and a worker promise each other. Any image that keeps this can be a workflow's worker.
  */
-import type { MappingStatus } from "./integration-workflow.ts";
+import type { MappingStatus, Throttling } from "./integration-workflow.ts";
 
 export const workerPaths = {
   configuration: "/etc/integration-workflow/workflow.json",
@@ -39,6 +39,10 @@ export interface WorkerStatus {
   readonly lastSyncTime?: string;
   readonly mappings: readonly MappingStatus[];
   readonly schemaDrift: readonly SchemaDrift[];
+  /** Mappings that this process has not compared with the systems' metadata yet. Absent: all were. */
+  readonly uncompared?: readonly string[];
+  /** Services that hold this replica's calls back, each once; empty: none does. Absent: the worker does not say. */
+  readonly throttling?: readonly Throttling[];
   /** Why the worker is not ready, in one sentence for a person; absent when it is. */
   readonly notReady?: { readonly reason: string; readonly message: string };
 }

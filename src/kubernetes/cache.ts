@@ -2,6 +2,7 @@ import type { Clock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { keyOf, type ObjectMeta, type ObjectRef } from "./objects.ts";
 import { hasSeen, type OwnWrite, opaquePatienceMs } from "./own-writes.ts";
+import { reuse } from "./reuse.ts";
 
 /** The least that a projection must keep. */
 export interface Cached {
@@ -31,8 +32,9 @@ export type Scope = string;
 /**
  * A local copy of the objects of one kind, by key (`namespace/name`).
  *
- * Guarantees: objects are frozen, and replaced rather than changed. Handlers are called after the cache has changed, in
- * the order of the changes of each object, and one that throws is logged and does not keep the others from being called.
+ * Guarantees: objects are frozen, and replaced rather than changed; what did not change of one is in the next. Handlers are
+ * called after the cache has changed, in the order of the changes of each object, and one that throws is logged and does not
+ * keep the others from being called.
  * Caveat: the copy is behind the server. Before deciding on an object that you wrote yourself, ask `hasSeenWrites`.
  */
 export class ObjectCache<T extends Cached, Index extends string = never> {
@@ -150,18 +152,19 @@ export class ObjectCache<T extends Cached, Index extends string = never> {
     for (const wake of [...this.#waiters]) wake();
   }
 
-  #put(key: string, object: T): void {
+  #put(key: string, arrived: T): void {
     const previous = this.#objects.get(key);
-    if (previous?.metadata.uid === object.metadata.uid) {
-      if (previous.metadata.resourceVersion === object.metadata.resourceVersion) return;
+    if (previous?.metadata.uid === arrived.metadata.uid) {
+      if (previous.metadata.resourceVersion === arrived.metadata.resourceVersion) return;
+      const object = reuse(previous, arrived);
       this.#unindex(key, previous);
       this.#store(key, object);
       this.#emit({ type: "update", key, object, previous });
       return;
     }
     if (previous !== undefined) this.#remove(key, previous);
-    this.#store(key, object);
-    this.#emit({ type: "add", key, object });
+    this.#store(key, arrived);
+    this.#emit({ type: "add", key, object: arrived });
   }
 
   #store(key: string, object: T): void {

@@ -11,6 +11,8 @@ export interface CallOptions {
   /** Time for the whole call, tries and waits included. */
   timeoutMs?: number;
   signal?: AbortSignal;
+  /** A longer answer is none; for what a pod says, which may be anybody's. */
+  maxBytes?: number;
 }
 
 /** What all calls of a client share. */
@@ -45,8 +47,8 @@ export async function callServer(context: CallContext, call: Call, options: Call
     for (let tries = 1; ; tries += 1) {
       if (call.method !== "GET") beforeWrite?.();
       const answer = await transport.send({ ...call, signal });
-      if (answer.status < 300) return await wholeText(server, answer, signal);
-      const error = await refusalOf(call, answer);
+      if (answer.status < 300) return await wholeText(server, answer, signal, options.maxBytes);
+      const error = await refusalOf(call, answer, options.maxBytes);
       if (error.status !== 429 || call.method === "POST" || tries >= throttledTries) throw error;
       await sleep(clock, (error.retryAfterSeconds ?? tries) * 1000, signal);
       signal.throwIfAborted();
@@ -57,23 +59,34 @@ export async function callServer(context: CallContext, call: Call, options: Call
 }
 
 /** Reads an answer that is a refusal. A body that breaks off says less, but the status is the answer. */
-export async function refusalOf(call: Call, answer: TransportResponse): Promise<ApiError> {
+export async function refusalOf(call: Call, answer: TransportResponse, maxBytes?: number): Promise<ApiError> {
   const retryAfter = answer.headers["retry-after"];
-  const body = await textOf(answer.body).catch(() => "");
+  const body = await textOf(answer.body, maxBytes).catch(() => "");
   return apiErrorFrom(nameOf(call), answer.status, body, typeof retryAfter === "string" ? retryAfter : undefined);
 }
 
-async function wholeText(server: string, answer: TransportResponse, signal: AbortSignal): Promise<string> {
+async function wholeText(
+  server: string,
+  answer: TransportResponse,
+  signal: AbortSignal,
+  maxBytes?: number,
+): Promise<string> {
   try {
-    return await textOf(answer.body);
+    return await textOf(answer.body, maxBytes);
   } catch (cause) {
     throw signal.aborted ? signal.reason : unreachable(server, cause);
   }
 }
 
-async function textOf(body: Readable): Promise<string> {
+async function textOf(body: Readable, maxBytes = Number.POSITIVE_INFINITY): Promise<string> {
   const chunks: Buffer[] = [];
-  for await (const chunk of body) chunks.push(chunk);
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    // Leaving the loop destroys the body, and so closes the connection.
+    if (bytes > maxBytes) throw new RangeError(`the answer is longer than ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
   // undici frees the connection one turn after the body's end; a call sent before that would open another.
   await nextTurn();
   return Buffer.concat(chunks).toString("utf8");

@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import { type Call, type CallContext, type CallOptions, callServer, refusalOf } from "./call.ts";
 import { ConnectionError } from "./errors.ts";
+import { readList } from "./list-text.ts";
 import {
   apiVersionOf,
   collectionPath,
@@ -10,12 +11,23 @@ import {
   objectPath,
   type ResourceKind,
 } from "./objects.ts";
+import type { ReadJson } from "./partial-read.ts";
 
 export interface ListQuery {
   /** Absent: all namespaces. */
   namespace?: string | undefined;
   labelSelector?: string | undefined;
   fieldSelector?: string | undefined;
+}
+
+export interface ListOptions extends CallOptions {
+  /** Parses one object of the list. */
+  read?: ReadJson;
+}
+
+export interface PageQuery extends ListQuery {
+  limit: number;
+  continueToken?: string | undefined;
 }
 
 export interface Page<T> {
@@ -26,13 +38,28 @@ export interface Page<T> {
   continueToken: string | undefined;
 }
 
-export interface ApplyOptions extends CallOptions {
+export interface WriteOptions extends CallOptions {
+  /** The server does everything but store it: admission, schema, conflicts. */
+  dryRun?: boolean;
+}
+
+/** One step of a JSON Patch (RFC 6902). */
+export type PatchOperation =
+  | { readonly op: "test" | "add" | "replace"; readonly path: string; readonly value: unknown }
+  | { readonly op: "remove"; readonly path: string };
+
+export interface ApplyOptions extends WriteOptions {
   /** Take over fields that another manager owns. Without it a clash is a conflict (409). */
   force?: boolean;
   subresource?: "status";
 }
 
-export interface PatchOptions extends CallOptions {
+export interface AnswerOptions {
+  /** Only the metadata comes back: enough for whoever notes the write, and a fraction of the object. */
+  answer?: "metadata";
+}
+
+export interface PatchOptions extends CallOptions, AnswerOptions {
   subresource?: "status";
   /** The patch is refused (409) unless the object still is this one, and unchanged. */
   precondition?: Precondition;
@@ -56,10 +83,11 @@ export interface ClientOptions extends CallContext {
 }
 
 /** The API server's patch types; sent explicitly, so that no list order picks one. */
+const jsonPatchType = "application/json-patch+json";
 const mergePatchType = "application/merge-patch+json";
 const applyPatchType = "application/apply-patch+yaml";
 
-const pageSize = 500;
+const pageSize = 100;
 
 /**
  * The verbs of the API server on plain JSON objects.
@@ -84,11 +112,21 @@ export class Client {
     return this.#json({ method: "GET", path: objectPath(kind, ref) }, options);
   }
 
+  /** What an object is called, and which version of it there is: a fraction of the object. */
+  async getMetadata<T extends KubernetesObject>(
+    kind: ResourceKind<T>,
+    ref: ObjectRef,
+    options: CallOptions = {},
+  ): Promise<T["metadata"]> {
+    const headers = acceptOf({ answer: "metadata" });
+    return (await this.#json<T>({ method: "GET", path: objectPath(kind, ref), headers }, options)).metadata;
+  }
+
   /** All objects, read page by page. For what changes, use an informer. */
   async list<T extends KubernetesObject>(
     kind: ResourceKind<T>,
     query: ListQuery = {},
-    options: CallOptions = {},
+    options: ListOptions = {},
   ): Promise<{ items: T[]; resourceVersion: string }> {
     const items: T[] = [];
     let continueToken: string | undefined;
@@ -103,23 +141,34 @@ export class Client {
   /** One page. @param query `limit` 0 asks for everything at once */
   async listPage<T extends KubernetesObject>(
     kind: ResourceKind<T>,
-    query: ListQuery & { limit: number; continueToken?: string | undefined },
-    options: CallOptions = {},
+    query: PageQuery,
+    options: ListOptions = {},
   ): Promise<Page<T>> {
+    const items: T[] = [];
+    const page = await this.visitPage(kind, query, (item) => items.push(item), options);
+    return { items, ...page };
+  }
+
+  /** One page, of which each object is handed on as soon as it is read, and only then the next is read. */
+  async visitPage<T extends KubernetesObject>(
+    kind: ResourceKind<T>,
+    query: PageQuery,
+    visit: (item: T) => void,
+    options: ListOptions = {},
+  ): Promise<Omit<Page<T>, "items">> {
     const path = withQuery(collectionPath(kind, query.namespace), {
       ...selectors(query),
       limit: query.limit === 0 ? undefined : String(query.limit),
       continue: query.continueToken,
     });
-    const list = await this.#json<ListBody<T>>({ method: "GET", path }, options);
+    const call: Call = { method: "GET", path };
+    const text = await callServer(this.#options, call, options);
     const apiVersion = apiVersionOf(kind);
-    // Items of a list come without kind and apiVersion, those of a watch with them: make them the same.
-    const items = list.items.map((item) => ({ ...item, apiVersion, kind: kind.kind }));
-    return {
-      items,
-      resourceVersion: list.metadata.resourceVersion,
-      continueToken: list.metadata.continue || undefined,
-    };
+    const { metadata } = read(call, () =>
+      // Items of a list come without kind and apiVersion, those of a watch with them: make them the same.
+      readList(text, (item) => visit(Object.assign(item as T, { apiVersion, kind: kind.kind })), options.read),
+    );
+    return { resourceVersion: metadata.resourceVersion, continueToken: metadata.continue || undefined };
   }
 
   /**
@@ -147,10 +196,12 @@ export class Client {
   async create<T extends KubernetesObject, M extends Manifest>(
     kind: ResourceKind<T>,
     object: M,
-    options: CallOptions = {},
+    options: WriteOptions & AnswerOptions = {},
   ): Promise<T> {
-    const path = withQuery(collectionPath(kind, object.metadata.namespace), this.#manager());
-    return this.#json({ method: "POST", path, body: manifestJson(kind, object), ...jsonType }, options);
+    const query = { ...this.#manager(), dryRun: dryRunOf(options) };
+    const path = withQuery(collectionPath(kind, object.metadata.namespace), query);
+    const headers = { ...jsonType.headers, ...acceptOf(options) };
+    return this.#json({ method: "POST", path, body: manifestJson(kind, object), headers }, options);
   }
 
   /**
@@ -177,7 +228,8 @@ export class Client {
     options: ApplyOptions = {},
   ): Promise<T> {
     const force = options.force === true ? "true" : undefined;
-    const path = withQuery(objectPath(kind, object.metadata, options.subresource), { ...this.#manager(), force });
+    const query = { ...this.#manager(), force, dryRun: dryRunOf(options) };
+    const path = withQuery(objectPath(kind, object.metadata, options.subresource), query);
     const headers = { "content-type": applyPatchType };
     // JSON is YAML, so nothing has to be written as YAML.
     return this.#json({ method: "PATCH", path, body: manifestJson(kind, object), headers }, options);
@@ -192,7 +244,23 @@ export class Client {
   ): Promise<T> {
     const path = withQuery(objectPath(kind, ref, options.subresource), this.#manager());
     const body = JSON.stringify(withPrecondition(patch, options.precondition));
-    return this.#json({ method: "PATCH", path, body, headers: { "content-type": mergePatchType } }, options);
+    const headers = { "content-type": mergePatchType, ...acceptOf(options) };
+    return this.#json({ method: "PATCH", path, body, headers }, options);
+  }
+
+  /**
+   * JSON Patch. A `test` that does not hold refuses all of it (422, reason Invalid); so does a path that is not there.
+   * `test` of metadata/generation or metadata/uid makes a precondition that counters in the status do not break.
+   */
+  async jsonPatch<T extends KubernetesObject>(
+    kind: ResourceKind<T>,
+    ref: ObjectRef,
+    patch: readonly PatchOperation[],
+    options: WriteOptions = {},
+  ): Promise<T> {
+    const path = withQuery(objectPath(kind, ref), { ...this.#manager(), dryRun: dryRunOf(options) });
+    const headers = { "content-type": jsonPatchType };
+    return this.#json({ method: "PATCH", path, body: JSON.stringify(patch), headers }, options);
   }
 
   /**
@@ -229,21 +297,22 @@ export class Client {
 
   async #json<T>(request: Call, options: CallOptions): Promise<T> {
     const text = await callServer(this.#options, request, options);
-    try {
-      // The API server's schema stands behind the kind's type; what a CRD leaves open is checked by its reader.
-      return JSON.parse(text) as T;
-    } catch (cause) {
-      throw new ConnectionError(`${request.method} ${request.path}: the answer is not JSON`, { cause });
-    }
+    // The API server's schema stands behind the kind's type; what a CRD leaves open is checked by its reader.
+    return read(request, () => JSON.parse(text) as T);
+  }
+}
+
+/** @throws ConnectionError when the answer is not JSON: it was cut, or somebody else has answered */
+function read<T>({ method, path }: Call, parse: () => T): T {
+  try {
+    return parse();
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new ConnectionError(`${method} ${path}: the answer is not JSON`, { cause });
   }
 }
 
 const jsonType = { headers: { "content-type": "application/json" } };
-
-interface ListBody<T> {
-  metadata: { resourceVersion: string; continue?: string };
-  items: T[];
-}
 
 function manifestJson(kind: ResourceKind, object: Manifest): string {
   return JSON.stringify({ apiVersion: apiVersionOf(kind), kind: kind.kind, ...object });
@@ -253,6 +322,15 @@ function withPrecondition(patch: object, precondition: Precondition | undefined)
   if (precondition === undefined) return patch;
   const metadata = "metadata" in patch && typeof patch.metadata === "object" ? patch.metadata : {};
   return { ...patch, metadata: { ...metadata, ...precondition } };
+}
+
+/** Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches */
+function acceptOf({ answer }: AnswerOptions): Readonly<Record<string, string>> {
+  return answer === undefined ? {} : { accept: "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1" };
+}
+
+function dryRunOf({ dryRun }: WriteOptions): string | undefined {
+  return dryRun === true ? "All" : undefined;
 }
 
 function selectors(query: ListQuery) {

@@ -25,13 +25,17 @@ export class ApiError extends Error {
   readonly status: number;
   /** `Status.reason`, for instance NotFound, AlreadyExists, Conflict, Expired; "" when the answer was no Status. */
   readonly reason: string;
+  /** The server's own sentence, without the call that it answers: it names the person, the verb and the resource, or the field. */
+  readonly said: string;
   /** From the Retry-After header, else from the Status. */
   readonly retryAfterSeconds: number | undefined;
   readonly details: StatusDetails | undefined;
 
   constructor(fields: ApiErrorFields) {
     const remedy = fields.status === 401 ? " (check the token or the client certificate that it was called with)" : "";
-    super(`${fields.call}: ${fields.status} ${fields.reason}: ${fields.message}${remedy}`);
+    const said = `${fields.message}${remedy}`;
+    super(`${fields.call}: ${fields.status} ${fields.reason}: ${said}`);
+    this.said = said;
     this.status = fields.status;
     this.reason = fields.reason;
     this.retryAfterSeconds = fields.retryAfterSeconds;
@@ -74,6 +78,11 @@ export function isGone(error: unknown): error is ApiError {
   return error instanceof ApiError && error.status === 410;
 }
 
+/** The API server does not know who asks. */
+export function isUnauthorized(error: unknown): error is ApiError {
+  return error instanceof ApiError && error.status === 401;
+}
+
 export function isForbidden(error: unknown): error is ApiError {
   return error instanceof ApiError && error.status === 403;
 }
@@ -81,6 +90,11 @@ export function isForbidden(error: unknown): error is ApiError {
 /** The object breaks its schema, a CEL rule or an admission policy: writing it again cannot help. */
 export function isInvalid(error: unknown): error is ApiError {
   return error instanceof ApiError && (error.status === 422 || error.status === 400) && !isConflict(error);
+}
+
+/** A webhook that has to be asked about the write does not answer, so that the API server says no in its place. */
+export function isWebhookAway(error: unknown): error is ApiError {
+  return error instanceof ApiError && error.status === 500 && /failed calling webhook/.test(error.said);
 }
 
 /** Reads a refusal. `body` is a `Status` object as text, or whatever a proxy in between said. */

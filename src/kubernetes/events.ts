@@ -3,7 +3,7 @@ import type { Logger } from "../telemetry/log.ts";
 import type { Client } from "./client.ts";
 import { isNotFound } from "./errors.ts";
 import { microTime } from "./micro-time.ts";
-import { apiVersionOf, type KubernetesObject, type ObjectMeta, type ResourceKind } from "./objects.ts";
+import { apiVersionOf, type KubernetesObject, keyOf, type ObjectMeta, type ResourceKind } from "./objects.ts";
 
 /** What an Event says. */
 export interface EventContent {
@@ -27,6 +27,8 @@ export interface EventRecorderOptions {
   reportingInstance: string;
   clock?: DatedClock;
   logger: Logger;
+  /** What the object, as namespace/name, is called in the log. Default: object. */
+  objectField?: string;
 }
 
 /** events.k8s.io/v1 rather than core v1: it has a series to fold into, and kubectl shows it all the same (one storage). */
@@ -108,13 +110,14 @@ export class EventRecorder {
 
   async #write(series: Series): Promise<void> {
     const { reason, object } = series.content;
+    const { logger, objectField = "object" } = this.#options;
     try {
       while (series.written < series.count && this.#mayWrite(object.metadata.uid)) {
         if (series.name === undefined) await this.#create(series);
         else await this.#tellCount(series, series.name);
       }
     } catch (error) {
-      this.#options.logger.warn("event not written", { reason, object: object.metadata.name, error });
+      logger.warn("event not written", { [objectField]: keyOf(object.metadata), reason, error });
     }
   }
 
@@ -135,7 +138,7 @@ export class EventRecorder {
       regarding: { apiVersion: apiVersionOf(kind), kind: kind.kind, name, namespace, uid, resourceVersion },
       ...seriesField(count, series.lastDate),
     };
-    const created = await client.create(events, event);
+    const created = await client.create(events, event, { answer: "metadata" });
     series.name = created.metadata.name;
     series.written = count;
   }

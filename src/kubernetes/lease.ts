@@ -137,7 +137,8 @@ export class LeaderElection {
       if (!isHeld()) break;
       const renewal = await this.#renew(held, heldUntilMs() - this.#clock.now());
       if (renewal === "lost") break;
-      if (renewal !== undefined && isHeld()) held = renewal;
+      // An answer that came too late renews nothing; the version that it told of is the one to release all the same.
+      if (renewal !== undefined) held = isHeld() ? renewal : { ...held, lease: renewal.lease };
     }
 
     const lost = !end.signal.aborted;
@@ -159,7 +160,7 @@ export class LeaderElection {
     let told: { readonly why: string; readonly atMs: number } | undefined;
     while (!signal.aborted) {
       try {
-        const found = await this.#look(signal);
+        const found = await this.#look(this.#renewDeadlineMs, signal);
         const nowMs = this.#clock.now();
         if (found === undefined) {
           const made = await this.#create(signal);
@@ -198,7 +199,7 @@ export class LeaderElection {
     }
     try {
       // It may have been our own renewal, whose answer was lost, that changed the version.
-      const lease = await this.#look();
+      const lease = await this.#look(this.#retryPeriodMs);
       if (lease === undefined || lease.spec?.holderIdentity !== identity) return "lost";
       held.lease = lease;
     } catch (error) {
@@ -222,10 +223,10 @@ export class LeaderElection {
     return { lease: await client.create(leases, manifest, callOptions(this.#renewDeadlineMs, signal)), renewedAtMs };
   }
 
-  async #look(signal?: AbortSignal): Promise<Lease | undefined> {
+  async #look(timeoutMs: number, signal?: AbortSignal): Promise<Lease | undefined> {
     const { client, namespace, name } = this.#options;
     try {
-      return await client.get(leases, { namespace, name }, callOptions(this.#retryPeriodMs, signal));
+      return await client.get(leases, { namespace, name }, callOptions(timeoutMs, signal));
     } catch (error) {
       if (isNotFound(error)) return undefined;
       throw error;

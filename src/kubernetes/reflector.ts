@@ -3,8 +3,9 @@ import type { Logger } from "../telemetry/log.ts";
 import type { BackoffPolicy } from "./backoff.ts";
 import type { Cached, ObjectCache, Scope } from "./cache.ts";
 import type { Client } from "./client.ts";
-import { ApiError, ConnectionError, isGone, statusError } from "./errors.ts";
+import { ApiError, ConnectionError, isForbidden, isGone, statusError } from "./errors.ts";
 import { type KubernetesObject, keyOf, nameOfKind, type ResourceKind } from "./objects.ts";
+import type { ReadJson } from "./partial-read.ts";
 import { firstState, nextState, type ReflectorOutcome, type ReflectorState } from "./reflector-state.ts";
 import { type WatchEvent, watchEvents } from "./watch.ts";
 
@@ -36,6 +37,8 @@ export interface ReflectorOptions<T extends Cached> {
   scope: Scope;
   labelSelector: string | undefined;
   fieldSelector: string | undefined;
+  /** Parses one object, or one event. */
+  read: ReadJson;
   /** Called once for each object that comes in; what it returns is cached. */
   project: (object: KubernetesObject) => T;
   cache: Pick<ObjectCache<T, string>, "replace" | "put" | "remove" | "advance">;
@@ -47,9 +50,13 @@ export interface ReflectorOptions<T extends Cached> {
   /** Called whenever the server was heard. */
   onContact: () => void;
   onListed: () => void;
+  /** The server answers, and lets nothing of this scope be listed or watched. */
+  onRefused: (during: "list" | "watch") => void;
+  /** Told, for each watch, what closes it so that it is opened anew. */
+  onWatch: (reopen: () => void) => void;
 }
 
-const pageSize = 500;
+const pageSize = 100;
 
 /**
  * Keeps a cache equal to what the server holds, until the signal aborts. Never rejects: every failure is logged, waited
@@ -84,15 +91,15 @@ async function list<T extends Cached>(
   paged: boolean,
   signal: AbortSignal,
 ): Promise<ReflectorOutcome> {
-  const { client, kind, project, timings } = options;
+  const { client, kind, read, project, timings } = options;
   const listed = new Map<string, T>();
   try {
     let continueToken: string | undefined;
     for (;;) {
       const query = { ...selection(options), limit: paged ? pageSize : 0, continueToken };
-      const page = await client.listPage(kind, query, { timeoutMs: timings.listTimeoutMs, signal });
+      const visit = (object: KubernetesObject): unknown => listed.set(keyOf(object.metadata), project(object));
+      const page = await client.visitPage(kind, query, visit, { timeoutMs: timings.listTimeoutMs, signal, read });
       options.onContact();
-      for (const object of page.items) listed.set(keyOf(object.metadata), project(object));
       continueToken = page.continueToken;
       if (continueToken === undefined) {
         options.cache.replace(options.scope, listed, page.resourceVersion);
@@ -122,7 +129,8 @@ async function watch<T extends Cached>(
     const stream = await options.client.watch(options.kind, query, AbortSignal.any([signal, idle.signal]));
     opened = true;
     options.onContact();
-    for await (const event of watchEvents(stream)) {
+    options.onWatch(idle.expire);
+    for await (const event of watchEvents(stream, options.read)) {
       idle.heard();
       options.onContact();
       resourceVersion = take(options, event);
@@ -158,7 +166,7 @@ function take<T extends Cached>(options: ReflectorOptions<T>, event: WatchEvent)
 }
 
 interface FailureContext {
-  options: Pick<ReflectorOptions<Cached>, "kind" | "scope" | "logger">;
+  options: Pick<ReflectorOptions<Cached>, "kind" | "scope" | "logger" | "onRefused">;
   during: "list" | "watch";
   resourceVersion: string | undefined;
   progressed: boolean;
@@ -172,6 +180,7 @@ function outcomeOf(error: unknown, context: FailureContext): ReflectorOutcome {
     options.logger.info("reflector lists anew", fields);
     return { type: "expired", progressed };
   }
+  if (isForbidden(error)) options.onRefused(during);
   // Ending is not failing: the loop looks at the signal next.
   if (!signal.aborted) options.logger.warn("reflector tries again", { ...fields, error });
   const retryAfterMs = error instanceof ApiError ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
@@ -196,6 +205,7 @@ function idleTimer(clock: Clock, timeoutMs: number) {
   let cancel = arm(timeoutMs);
   return {
     signal: controller.signal,
+    expire: () => controller.abort(new ConnectionError("the watch is to be opened anew")),
     heard: () => {
       heardAtMs = clock.now();
     },

@@ -35,6 +35,8 @@ export interface TransportOptions {
   userAgent: string;
   /** Time for TCP and TLS together. */
   connectTimeoutMs?: number;
+  /** Called once for each request that was sent: with the answer's status, or without one when there was no answer. */
+  onRequest?: (method: TransportRequest["method"], status: number | undefined) => void;
 }
 
 /**
@@ -43,19 +45,30 @@ export interface TransportOptions {
  * minute; its size is bounded by the callers (watches plus the concurrency of the queues).
  */
 export function createTransport(options: TransportOptions): Transport {
-  const { connection, userAgent, connectTimeoutMs = 10_000 } = options;
-  const agent = new Agent({
-    allowH2: false,
-    connect: connectorOf(connection, connectTimeoutMs),
-    keepAliveTimeout: 60_000,
-    // Deadlines are the callers' signals: a watch is silent for minutes, a call never.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  });
+  const { connection, userAgent, connectTimeoutMs = 10_000, onRequest } = options;
+  const makePool = (): Pool => {
+    const pool: { -readonly [K in keyof Pool]: Pool[K] } = {
+      certificate: undefined,
+      agent: new Agent({
+        allowH2: false,
+        connect: connectorOf(connection, connectTimeoutMs, (certificate) => {
+          pool.certificate ??= certificate;
+        }),
+        keepAliveTimeout: 60_000,
+        // Deadlines are the callers' signals: a watch is silent for minutes, a call never.
+        headersTimeout: 0,
+        bodyTimeout: 0,
+      }),
+    };
+    return pool;
+  };
+  let current = makePool();
+  /** With calls in flight still, such as watches. */
+  const left = new Set<Pool>();
   const url = new URL(connection.server);
   const prefix = url.pathname.replace(/\/$/, "");
 
-  async function sendOnce(request: TransportRequest) {
+  async function sendOnce(request: TransportRequest, { agent }: Pool) {
     const headers = {
       accept: "application/json",
       "user-agent": userAgent,
@@ -71,41 +84,73 @@ export function createTransport(options: TransportOptions): Transport {
         body: request.body ?? null,
         signal: request.signal,
       });
+      onRequest?.(request.method, answer.statusCode);
       return { status: answer.statusCode, headers: answer.headers, body: answer.body };
     } catch (cause) {
+      onRequest?.(request.method, undefined);
       throw request.signal.aborted ? request.signal.reason : unreachable(connection.server, cause);
     }
   }
 
+  /**
+   * A connection is signed in by the certificate of its handshake, and lives on while it is used: a renewed one needs new
+   * connections. @returns whether there are any since
+   */
+  async function leaveIfRenewed(pool: Pool): Promise<boolean> {
+    if (pool !== current) return true;
+    const certificate = await connection.credentials.clientCertificate().catch(() => undefined);
+    if (pool !== current) return true;
+    if (certificate === undefined || pool.certificate === undefined || certificate.cert === pool.certificate)
+      return false;
+    current = makePool();
+    left.add(pool);
+    void pool.agent.close().finally(() => left.delete(pool));
+    return true;
+  }
+
   return {
     async send(request) {
-      const answer = await sendOnce(request);
-      if (answer.status !== 401 || !connection.credentials.forget()) return answer;
+      const pool = current;
+      const answer = await sendOnce(request, pool);
+      if (answer.status !== 401) return answer;
+      const mayDiffer = connection.credentials.forget();
+      if (!(await leaveIfRenewed(pool)) && !mayDiffer) return answer;
       await answer.body.dump();
-      return sendOnce(request);
+      return sendOnce(request, current);
     },
-    close: () => agent.destroy(),
+    close: async () => void (await Promise.all([current, ...left].map(({ agent }) => agent.destroy()))),
   };
+}
+
+/** Connections, and the certificate of the first of them. */
+interface Pool {
+  readonly agent: Agent;
+  readonly certificate: string | undefined;
 }
 
 type Connector = (options: buildConnector.Options, callback: buildConnector.Callback) => void;
 
 /** Certificates and CA are read at each handshake, so that renewed ones are taken up without a restart. */
-function connectorOf(connection: Connection, timeout: number): Connector {
+function connectorOf(
+  connection: Connection,
+  timeout: number,
+  onHandshake: (certificate: string | undefined) => void,
+): Connector {
   return (options, callback) => {
     tlsOptions(connection)
-      .then((tls) =>
-        buildConnector({ ...tls, allowH2: false, timeout, keepAlive: true, keepAliveInitialDelay: 30_000 })(
+      .then((tls) => {
+        onHandshake(tls.cert);
+        return buildConnector({ ...tls, allowH2: false, timeout, keepAlive: true, keepAliveInitialDelay: 30_000 })(
           options,
           callback,
-        ),
-      )
+        );
+      })
       // Also what Node throws at once of a text that is no PEM: a file may be read while it is being renewed.
       .catch((error: unknown) => callback(unusable(connection, error), null));
   };
 }
 
-async function tlsOptions(connection: Connection) {
+async function tlsOptions(connection: Connection): Promise<TlsOptions> {
   const trust = connection.trust();
   const certificate = await connection.credentials.clientCertificate();
   return {
@@ -114,6 +159,14 @@ async function tlsOptions(connection: Connection) {
     ...(trust.skipVerification ? { rejectUnauthorized: false } : {}),
     ...(certificate === undefined ? {} : { cert: certificate.cert, key: certificate.key }),
   };
+}
+
+interface TlsOptions {
+  readonly ca?: string;
+  readonly servername?: string;
+  readonly rejectUnauthorized?: false;
+  readonly cert?: string;
+  readonly key?: string;
 }
 
 function unusable({ origin }: Connection, cause: unknown): Error {
@@ -136,7 +189,7 @@ const distrust: Readonly<Record<string, string>> = {
 /** A connection failure in words that say which server, and why. */
 export function unreachable(server: string, cause: unknown): Error {
   if (cause instanceof ConfigurationError) return cause;
-  const code = typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : undefined;
+  const code = codeOf(cause);
   const trouble = distrust[code ?? ""];
   if (trouble !== undefined) {
     const remedy = "check the cluster's certificate-authority in the kubeconfig";
@@ -144,4 +197,13 @@ export function unreachable(server: string, cause: unknown): Error {
   }
   const message = cause instanceof Error && cause.message !== "" ? cause.message : (code ?? String(cause));
   return new ConnectionError(`no answer from the API server at ${server}: ${message}`, { cause });
+}
+
+/** Whether the server's certificate is why no answer came. */
+export function isUntrusted(error: unknown): boolean {
+  return error instanceof ConnectionError && distrust[codeOf(error.cause) ?? ""] !== undefined;
+}
+
+function codeOf(cause: unknown): string | undefined {
+  return typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : undefined;
 }

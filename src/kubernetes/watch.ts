@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import { ConnectionError, type StatusBody } from "./errors.ts";
 import type { KubernetesObject } from "./objects.ts";
+import type { ReadJson } from "./partial-read.ts";
 
 /** A line of a watch (https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes). */
 export type WatchEvent =
@@ -11,10 +12,11 @@ export type WatchEvent =
 
 /**
  * The events of a watch, in order. Ends when the server ends the stream between two lines.
+ * @param read parses one of them
  * @throws ConnectionError when a line is cut or is not an event, and whatever the stream fails with
  */
-export async function* watchEvents(stream: Readable): AsyncGenerator<WatchEvent> {
-  for await (const line of linesOf(stream)) yield parseEvent(line);
+export async function* watchEvents(stream: Readable, read: ReadJson = JSON.parse): AsyncGenerator<WatchEvent> {
+  for await (const line of linesOf(stream)) yield parseEvent(line, read);
 }
 
 /** @throws ConnectionError when the stream ends inside a line: what came of it must not be taken for an event */
@@ -23,14 +25,16 @@ async function* linesOf(stream: Readable): AsyncGenerator<string> {
   const decoder = new TextDecoder("utf-8");
   let pieces: string[] = [];
   for await (const chunk of stream) {
-    const parts = decoder.decode(chunk, { stream: true }).split("\n");
-    for (const [index, part] of parts.entries()) {
-      pieces.push(part);
-      if (index === parts.length - 1) break;
-      const line = pieces.join("");
+    const text = decoder.decode(chunk, { stream: true });
+    let from = 0;
+    for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", from)) {
+      const part = text.slice(from, end);
+      const line = pieces.length === 0 ? part : pieces.join("") + part;
       pieces = [];
+      from = end + 1;
       if (line !== "") yield line;
     }
+    if (from < text.length) pieces.push(text.slice(from));
   }
   if (pieces.join("") !== "" || decoder.decode() !== "") {
     throw new ConnectionError("the watch broke off in the middle of a line");
@@ -39,10 +43,10 @@ async function* linesOf(stream: Readable): AsyncGenerator<string> {
 
 const eventTypes: ReadonlySet<unknown> = new Set(["ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"]);
 
-function parseEvent(line: string): WatchEvent {
+function parseEvent(line: string, read: ReadJson): WatchEvent {
   let value: unknown;
   try {
-    value = JSON.parse(line);
+    value = read(line);
   } catch (cause) {
     throw new ConnectionError("a line of the watch is not JSON", { cause });
   }

@@ -1,31 +1,42 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
-import type { WorkQueue, WorkQueueObserver } from "./work-queue.ts";
+import { priorities, type WorkQueue, type WorkQueueObserver } from "./work-queue.ts";
 
-/** From 100 µs to 1,000 s. */
-const durationBuckets = [1e-4, 1e-3, 1e-2, 1e-1, 1, 10, 100, 1000];
+type WatchedQueue = Pick<WorkQueue, "depthAt" | "workingMs">;
 
-/** The metrics of all work queues of a process, under the names that Kubernetes controllers use. */
+/** From 10 ns to 1,000 s, as controller-runtime has them. */
+const durationBuckets = [1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1, 10, 100, 1000];
+
+/** The metrics of all work queues of a process, under the names, labels and buckets of controller-runtime. */
 export interface WorkQueueMetrics {
   /** The observer to give to the queue called `name`. */
   observer(name: string): WorkQueueObserver;
   /** Reads the queue's gauges from now on. */
-  watch(name: string, queue: Pick<WorkQueue, "depth" | "workingMs">): void;
+  watch(name: string, queue: WatchedQueue): void;
 }
 
 export function createWorkQueueMetrics(registry: Registry): WorkQueueMetrics {
-  const queues = new Map<string, Pick<WorkQueue, "depth" | "workingMs">>();
-  const common = { labelNames: ["name"] as const, registers: [registry] };
-  const gauge = (name: string, help: string, read: (queue: Pick<WorkQueue, "depth" | "workingMs">) => number): void => {
-    const metric: Gauge<"name"> = new Gauge({
+  const queues = new Map<string, WatchedQueue>();
+  const common = { labelNames: ["name", "controller"] as const, registers: [registry] };
+  const gauge = (name: string, help: string, read: (queue: WatchedQueue) => number): void => {
+    const metric: Gauge<"name" | "controller"> = new Gauge({
       ...common,
       name,
       help,
       collect: () => {
-        for (const [label, queue] of queues) metric.set({ name: label }, read(queue));
+        for (const [label, queue] of queues) metric.set(labelsOf(label), read(queue));
       },
     });
   };
-  gauge("workqueue_depth", "Keys that wait to be worked on.", (queue) => queue.depth);
+  const depth: Gauge<"name" | "controller" | "priority"> = new Gauge({
+    ...common,
+    name: "workqueue_depth",
+    help: "Keys that wait to be worked on, by priority: the higher, the sooner.",
+    labelNames: [...common.labelNames, "priority"],
+    collect: () => {
+      for (const [name, queue] of queues)
+        for (const priority of priorities) depth.set({ ...labelsOf(name), priority }, queue.depthAt(priority));
+    },
+  });
   gauge(
     "workqueue_unfinished_work_seconds",
     "Seconds of work in progress, summed; a steady rise means stuck work.",
@@ -51,12 +62,22 @@ export function createWorkQueueMetrics(registry: Registry): WorkQueueMetrics {
     buckets: durationBuckets,
   });
   return {
-    observer: (name) => ({
-      added: () => adds.inc({ name }),
-      retried: () => retries.inc({ name }),
-      started: (seconds) => waited.observe({ name }, seconds),
-      finished: (seconds) => worked.observe({ name }, seconds),
-    }),
+    observer: (name) => {
+      const labels = labelsOf(name);
+      adds.inc(labels, 0);
+      retries.inc(labels, 0);
+      return {
+        added: () => adds.inc(labels),
+        retried: () => retries.inc(labels),
+        started: (seconds) => waited.observe(labels, seconds),
+        finished: (seconds) => worked.observe(labels, seconds),
+      };
+    },
     watch: (name, queue) => void queues.set(name, queue),
   };
+}
+
+/** A controller's queue has its name. */
+function labelsOf(name: string) {
+  return { name, controller: name };
 }

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { type BackoffPolicy, backoffDelayMs } from "./backoff.ts";
+import { ApiError } from "./errors.ts";
 
 /** An error that trying again cannot mend. The key rests until something adds it again. */
 export class TerminalError extends Error {
@@ -31,8 +32,24 @@ export interface WorkQueueOptions {
   /** From 0 to 1. */
   random?: () => number;
   observer?: WorkQueueObserver;
+  /** Calls back when whatever else the process does has had its turn. Default: setImmediate. */
+  letOthers?: (resume: () => void) => void;
   logger: Logger;
+  /** What a key is called in the log. Default: key. */
+  keyField?: string;
 }
+
+/** 2 and 1: somebody waits for it, and most for what is 2. 0: it has time. */
+export type Priority = 0 | 1 | 2;
+
+export const priorities: readonly Priority[] = [0, 1, 2];
+const mostPriority: Priority = 2;
+
+/** So many turns in a row go by priority; the next one is the oldest key's. */
+const turnsByPriority = 7;
+
+/** For so long keys are worked on before whatever else the process does has its turn: answers to calls, events of watches. */
+const turnMs = 5;
 
 /** From 5 ms, doubled up to 5 minutes: a quick second try for a conflict, no storm for what stays broken. */
 const defaultBackoff: BackoffPolicy = { initialMs: 5, factor: 2, maxMs: 300_000, jitter: 0.5 };
@@ -42,20 +59,27 @@ const defaultBackoff: BackoffPolicy = { initialMs: 5, factor: 2, maxMs: 300_000,
  *
  * Invariants: a key is waiting at most once; it is never worked on twice at the same time; added while it is worked on, it
  * is worked on once more after; after an error it comes back by itself, later each time, until it succeeds or the error is
- * a TerminalError. A key that is added is worked on at once even while it waits out a backoff: something has changed.
+ * a TerminalError. A key that is added is worked on at once even while it waits out a backoff: something has changed. Keys of
+ * a higher priority go first, of the same one the oldest; but one turn of eight is the oldest key's of all, so that none
+ * waits for ever.
  */
 export class WorkQueue {
   readonly #options: WorkQueueOptions;
   readonly #clock: Clock;
-  /** Keys to work on, oldest first, with the time at which they were added. */
-  readonly #ready = new Map<string, number>();
+  /** By priority, the highest first: keys to work on, oldest first, with the time at which they were added. Each is in one. */
+  readonly #ready: readonly Map<string, number>[] = [new Map(), new Map(), new Map()];
   /** Keys that are worked on, with the time at which that began. */
   readonly #working = new Map<string, number>();
-  /** Keys that were added while they were worked on, with the time at which they were. */
-  readonly #again = new Map<string, number>();
+  /** Keys that were added while they were worked on. */
+  readonly #again = new Map<string, { readonly addedAtMs: number; readonly priority: Priority }>();
   readonly #later = new Map<string, { atMs: number; cancel: () => void }>();
   readonly #failures = new Map<string, number>();
+  /** Turns in a row that went by priority while others waited. */
+  #turns = 0;
   #run: { signal: AbortSignal; onIdle: () => void } | undefined;
+  /** When the process last did something else. */
+  #turnAtMs = 0;
+  #isOthersTurn = false;
 
   constructor(options: WorkQueueOptions) {
     this.#options = options;
@@ -64,7 +88,12 @@ export class WorkQueue {
 
   /** Keys that are ready and not yet worked on. */
   get depth(): number {
-    return this.#ready.size;
+    return this.#ready.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** Of these, those of a priority. */
+  depthAt(priority: Priority): number {
+    return this.#ready[mostPriority - priority]?.size ?? 0;
   }
 
   /** For how long each key in work has been, in milliseconds. */
@@ -73,14 +102,31 @@ export class WorkQueue {
     return [...this.#working.values()].map((startedAtMs) => nowMs - startedAtMs);
   }
 
-  add(key: string): void {
+  /** A key that waits already keeps its age, and takes the higher priority of the two. */
+  add(key: string, { priority = 0 }: { priority?: Priority } = {}): void {
     if (this.#run?.signal.aborted === true) return;
     this.#cancelLater(key);
-    const waiting = this.#working.has(key) ? this.#again : this.#ready;
-    if (waiting.has(key)) return;
-    waiting.set(key, this.#clock.now());
+    const isNew = this.#working.has(key) ? this.#addAgain(key, priority) : this.#addReady(key, priority);
+    if (!isNew) return;
     this.#options.observer?.added();
     this.#startWork();
+  }
+
+  #addAgain(key: string, priority: Priority): boolean {
+    const present = this.#again.get(key);
+    if (present !== undefined && present.priority >= priority) return false;
+    this.#again.set(key, { addedAtMs: present?.addedAtMs ?? this.#clock.now(), priority });
+    return present === undefined;
+  }
+
+  #addReady(key: string, priority: Priority): boolean {
+    const to = mostPriority - priority;
+    const present = this.#ready.findIndex((keys) => keys.has(key));
+    if (present >= 0 && present <= to) return false;
+    const addedAtMs = this.#ready[present]?.get(key);
+    this.#ready[present]?.delete(key);
+    this.#ready[to]?.set(key, addedAtMs ?? this.#clock.now());
+    return present < 0;
   }
 
   /** Adds the key after a delay. Of several delays of one key the earliest counts. */
@@ -105,10 +151,11 @@ export class WorkQueue {
     if (this.#run !== undefined) throw new TypeError("this queue runs already");
     const idle = Promise.withResolvers<void>();
     this.#run = { signal, onIdle: idle.resolve };
+    this.#turnAtMs = this.#clock.now();
     const stop = (): void => {
       for (const { cancel } of this.#later.values()) cancel();
       this.#later.clear();
-      this.#ready.clear();
+      for (const keys of this.#ready) keys.clear();
       this.#again.clear();
       if (this.#working.size === 0) idle.resolve();
     };
@@ -120,15 +167,30 @@ export class WorkQueue {
 
   #startWork(): void {
     const run = this.#run;
-    if (run === undefined || run.signal.aborted) return;
-    for (const [key, addedAtMs] of this.#ready) {
-      if (this.#working.size >= this.#options.concurrency) return;
-      this.#ready.delete(key);
+    if (run === undefined || run.signal.aborted || this.#isOthersTurn) return;
+    while (this.#working.size < this.#options.concurrency) {
+      const next = this.#next();
+      if (next === undefined) return;
       const startedAtMs = this.#clock.now();
-      this.#working.set(key, startedAtMs);
-      this.#options.observer?.started((startedAtMs - addedAtMs) / 1000);
-      void this.#work(key, run.signal);
+      this.#working.set(next.key, startedAtMs);
+      this.#options.observer?.started((startedAtMs - next.addedAtMs) / 1000);
+      void this.#work(next.key, run.signal);
     }
+  }
+
+  /** Takes out the key whose turn it is. */
+  #next(): { key: string; addedAtMs: number } | undefined {
+    const firsts = this.#ready.flatMap((keys) => {
+      for (const [key, addedAtMs] of keys) return [{ keys, key, addedAtMs }];
+      return [];
+    });
+    const [first] = firsts;
+    if (first === undefined) return undefined;
+    const isOldests = this.#turns >= turnsByPriority;
+    this.#turns = isOldests || firsts.length === 1 ? 0 : this.#turns + 1;
+    const next = isOldests ? firsts.reduce((oldest, one) => (one.addedAtMs < oldest.addedAtMs ? one : oldest)) : first;
+    next.keys.delete(next.key);
+    return next;
   }
 
   async #work(key: string, signal: AbortSignal): Promise<void> {
@@ -145,35 +207,48 @@ export class WorkQueue {
   }
 
   #failed(key: string, error: unknown, signal: AbortSignal): void {
-    const { logger, observer, backoff = defaultBackoff, random = Math.random } = this.#options;
+    const { logger, observer, keyField = "key", backoff = defaultBackoff, random = Math.random } = this.#options;
     if (signal.aborted) {
-      logger.info("work given up on stop", { key, error });
+      logger.info("work given up on stop", { [keyField]: key, error });
       return;
     }
     if (error instanceof TerminalError) {
       this.#failures.delete(key);
-      logger.error("work cannot succeed", { key, error });
+      logger.error("work cannot succeed", { [keyField]: key, error });
       return;
     }
     const failures = (this.#failures.get(key) ?? 0) + 1;
     this.#failures.set(key, failures);
-    const delayMs = backoffDelayMs(backoff, failures, random());
-    logger.warn("work failed, trying again", { key, failures, delayMs: Math.round(delayMs), error });
+    const askedMs = error instanceof ApiError ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
+    const delayMs = Math.max(askedMs, backoffDelayMs(backoff, failures, random()));
+    logger.warn("work failed, trying again", { [keyField]: key, failures, delayMs: Math.round(delayMs), error });
     observer?.retried();
     this.addAfter(key, delayMs);
   }
 
   #done(key: string): void {
     this.#working.delete(key);
-    const addedAtMs = this.#again.get(key);
-    if (addedAtMs !== undefined) {
+    const again = this.#again.get(key);
+    if (again !== undefined) {
       this.#again.delete(key);
       // The next turn says for itself when to look again.
       this.#cancelLater(key);
-      this.#ready.set(key, addedAtMs);
+      this.#ready[mostPriority - again.priority]?.set(key, again.addedAtMs);
     }
     if (this.#run?.signal.aborted === true && this.#working.size === 0) this.#run.onIdle();
+    if (this.depth > 0 && this.#clock.now() - this.#turnAtMs >= turnMs) this.#letOthers();
     this.#startWork();
+  }
+
+  #letOthers(): void {
+    if (this.#isOthersTurn) return;
+    this.#isOthersTurn = true;
+    const { letOthers = setImmediate } = this.#options;
+    letOthers(() => {
+      this.#isOthersTurn = false;
+      this.#turnAtMs = this.#clock.now();
+      this.#startWork();
+    });
   }
 
   #cancelLater(key: string): void {

@@ -1,16 +1,19 @@
 import { Command, InvalidArgumentError } from "commander";
 import { ConfigurationError } from "../kubernetes/errors.ts";
+import { LabelSelectorError } from "../kubernetes/label-selector.ts";
 import { type AddressFlag, addressFlag, flag, listenAddress, logLevelFlag } from "../telemetry/flags.ts";
 import { createLogger, type LogLevel } from "../telemetry/log.ts";
 import { DefinitionError } from "./crd-check.ts";
 import { runOperator } from "./process.ts";
 import type { OperatorSettings } from "./settings.ts";
+import { type Shard, shardOf } from "./shell/shard.ts";
 import { type PollMode, pollModes } from "./shell/worker-poll.ts";
 
 interface Flags {
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly watchNamespaces: readonly string[];
+  readonly shardSelector: Shard;
   readonly leaderElect: "true" | "false";
   readonly leaderElectionNamespace?: string;
   readonly workerImage: string;
@@ -37,6 +40,14 @@ export function operatorCommand(stop: AbortSignal): Command {
       flag("--watch-namespaces <names>", "namespaces to look after, with commas between; else all")
         .argParser(names("--watch-namespaces", dnsLabel, "namespaces such as crm,marketing"))
         .default(none, "all"),
+    )
+    .addOption(
+      flag(
+        "--shard-selector <labels>",
+        "run the workflows with these labels alone, such as shard=a or '!shard'; else all",
+      )
+        .argParser(shard)
+        .default(shardOf(undefined), "all"),
     )
     .addOption(
       // With a value, because an environment variable has one: "false" must not mean true.
@@ -101,6 +112,17 @@ function names(flagName: string, each: RegExp, accepted: string) {
   };
 }
 
+function shard(text: string): Shard {
+  const selector = text.trim();
+  try {
+    // An empty variable is one that was not set.
+    return shardOf(selector === "" ? undefined : selector);
+  } catch (error) {
+    if (!(error instanceof LabelSelectorError)) throw error;
+    throw new InvalidArgumentError(error.message);
+  }
+}
+
 function image(text: string): string {
   if (text.trim() === "") throw new InvalidArgumentError("name an image, such as registry.example/team/worker:1.0");
   return text;
@@ -117,6 +139,7 @@ function settingsOf(flags: Flags): OperatorSettings {
     kubeconfig: flags.kubeconfig,
     context: flags.context,
     watchNamespaces: flags.watchNamespaces,
+    shard: flags.shardSelector,
     leaderElection: flags.leaderElect === "true" ? { namespace: flags.leaderElectionNamespace } : undefined,
     policy: {
       defaultWorkerImage: flags.workerImage,

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import { Registry } from "prom-client";
+import type { Registry } from "prom-client";
 import { Agent } from "undici";
 import { apiGroup, operatorName } from "../api/group.ts";
 import { Client } from "../kubernetes/client.ts";
@@ -8,23 +8,24 @@ import { type Connection, findConnection } from "../kubernetes/connection.ts";
 import { ConfigurationError } from "../kubernetes/errors.ts";
 import { EventRecorder } from "../kubernetes/events.ts";
 import { LeaderElection, type Leadership } from "../kubernetes/lease.ts";
+import { requestCounter } from "../kubernetes/request-metrics.ts";
 import { createTransport } from "../kubernetes/transport.ts";
 import { createWorkQueueMetrics } from "../kubernetes/work-queue-metrics.ts";
 import { systemClock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/log.ts";
-import { checkDefinition } from "./crd-check.ts";
+import { processRegistry } from "../telemetry/process-metrics.ts";
+import { watchDefinition } from "./crd-check.ts";
 import type { OperatorSettings } from "./settings.ts";
 import { Controller } from "./shell/controller.ts";
 import { CounterBudget, defaultCounterBudget } from "./shell/counter-budget.ts";
 import { serveHttp } from "./shell/http.ts";
+import { LimitsLedger } from "./shell/limits-ledger.ts";
+import { deafness } from "./shell/liveness.ts";
 import { Memories } from "./shell/memory.ts";
-import { createMetrics } from "./shell/metrics.ts";
+import { controllerName, createMetrics } from "./shell/metrics.ts";
 import { informersOf, type Watched, watchCluster } from "./shell/watched.ts";
 import { tellMissingNamespaces } from "./shell/watched-namespaces.ts";
 import { pollWorkers } from "./shell/worker-poll.ts";
-
-/** A watch is taken for dead after 150 s without a word and opened anew; when even that does not help, a new process may. */
-const stalenessLimitMs = 6 * 60_000;
 
 /**
  * Runs the operator until the signal aborts: then it takes no more work, ends what it does, gives its lease back and
@@ -34,34 +35,35 @@ const stalenessLimitMs = 6 * 60_000;
 export async function runOperator(settings: OperatorSettings, logger: Logger, signal: AbortSignal): Promise<void> {
   const { kubeconfig, context } = settings;
   const connection = findConnection({ kubeconfig, context, environment: process.env });
-  const transport = createTransport({ connection, userAgent: `${operatorName}/1` });
+  const registry = processRegistry("operator");
+  const onRequest = requestCounter(registry, connection.server);
+  const transport = createTransport({ connection, userAgent: `${operatorName}/1`, onRequest });
   try {
-    await runConnected(settings, connection, { transport, logger }, signal);
+    await runConnected(settings, connection, { transport, registry, logger }, signal);
   } finally {
     await transport.close();
   }
 }
 
-type Reach = { readonly transport: ReturnType<typeof createTransport>; readonly logger: Logger };
+interface Reach {
+  readonly transport: ReturnType<typeof createTransport>;
+  readonly registry: Registry;
+  readonly logger: Logger;
+}
 
 async function runConnected(
   settings: OperatorSettings,
   connection: Connection,
-  { transport, logger }: Reach,
+  { transport, registry, logger }: Reach,
   signal: AbortSignal,
 ): Promise<void> {
   const client = new Client({ transport, server: connection.server, fieldManager: operatorName });
-  await checkDefinition(client);
   const watched = watchCluster(client, settings.watchNamespaces, logger);
   const informers = informersOf(watched);
-  const registry = new Registry();
   const { now: monotonicMs } = systemClock;
-  const metrics = createMetrics({ registry, watched, leaseName: operatorName, monotonicMs });
+  const { concurrency } = settings;
+  const metrics = createMetrics({ registry, watched, shard: settings.shard, concurrency, monotonicMs });
   const queueMetrics = createWorkQueueMetrics(registry);
-  const stale = (): string | undefined => {
-    const found = informers.find((informer) => !informer.isHealthy(monotonicMs(), stalenessLimitMs));
-    return found === undefined ? undefined : `nothing was heard of ${found.resource} for ${stalenessLimitMs / 1000} s`;
-  };
   const unsynced = (): string | undefined => {
     const found = informers.find((informer) => !informer.hasSynced());
     return found === undefined ? undefined : `${found.resource} was not listed yet`;
@@ -71,43 +73,66 @@ async function runConnected(
   const servers = await serveHttp({
     healthAddress: settings.healthAddress,
     metricsAddress: settings.metricsAddress,
-    health: { live: stale, ready: () => unsynced() ?? unelected() },
-    registry,
+    health: { live: () => deafness(informers, monotonicMs()), ready: () => unsynced() ?? unelected() },
+    metrics: metrics.text,
   });
-  logger.info("operator started", {
-    cluster: connection.server,
-    by: connection.origin,
-    namespaces: settings.watchNamespaces,
-    ...servers.addresses,
-  });
-
   // The watches outlive the leader, who ends first: it may still wait for its own last writes.
   const end = new AbortController();
+  const misfit = new AbortController();
+  const stop = AbortSignal.any([signal, misfit.signal]);
+  const fits = Promise.withResolvers<void>();
+  const checking = watchDefinition({ client, clock: systemClock, logger, onFits: fits.resolve }, end.signal).catch(
+    (error: unknown) => misfit.abort(error),
+  );
   const { watchNamespaces: namespaces } = settings;
-  const onLook = metrics.onWatchedNamespace;
-  const watching = Promise.all([
-    ...informers.map((informer) => informer.run(end.signal)),
-    tellMissingNamespaces({ client, namespaces, clock: systemClock, logger, onLook }, end.signal),
-  ]);
-  const lead = (leadership: Leadership): Promise<void> =>
-    leadUntil({ settings, connection, client, watched, metrics, queueMetrics, logger }, leadership);
+  const watch = async (): Promise<void> => {
+    const onLook = metrics.onWatchedNamespace;
+    await Promise.all([
+      ...informers.map((informer) => informer.run(end.signal)),
+      tellMissingNamespaces({ client, namespaces, clock: systemClock, logger, onLook }, end.signal),
+    ]);
+  };
+  const work = async (): Promise<void> => {
+    await Promise.race([Promise.all(informers.map(({ synced }) => synced)), aborted(stop)]);
+    if (stop.aborted) return;
+    const leading = { settings, connection, client, watched, metrics, queueMetrics, logger };
+    if (election === undefined) {
+      metrics.onLeading(true);
+      return leadUntil(leading, { signal: stop, assertHeld: () => {} });
+    }
+    const lead = (leadership: Leadership): Promise<void> => {
+      // Whoever was cut off, or stood by while its watches went dead, must not lead by what it saw before.
+      for (const informer of informers) informer.reopen();
+      return leadUntil(leading, leadership);
+    };
+    return election.run(lead, stop);
+  };
+  let watching: Promise<void> | undefined;
   try {
-    await Promise.race([Promise.all(informers.map(({ synced }) => synced)), aborted(signal)]);
-    if (signal.aborted) return;
-    if (election !== undefined) return await election.run(lead, signal);
-    metrics.onLeading(true);
-    await lead({ signal, assertHeld: () => {} });
+    await Promise.race([fits.promise, aborted(stop)]);
+    if (!stop.aborted) {
+      logger.info("operator started", {
+        cluster: connection.server,
+        by: connection.origin,
+        namespaces,
+        ...servers.addresses,
+      });
+      watching = watch();
+      await work();
+    }
   } finally {
-    end.abort(signal.reason);
-    await watching;
+    end.abort(stop.reason);
+    await Promise.all([checking, watching]);
     await servers.close();
-    logger.info("operator stopped");
+    if (watching !== undefined) logger.info("operator stopped");
   }
+  // Why it was stopped, if not by a signal: what a person must mend.
+  misfit.signal.throwIfAborted();
 }
 
 /** @returns undefined when this process is the only one */
 function electionOf(
-  { leaderElection }: OperatorSettings,
+  { leaderElection, shard: { leaseName: name } }: OperatorSettings,
   connection: Connection,
   client: Client,
   { metrics, logger }: Pick<Leading, "metrics" | "logger">,
@@ -118,7 +143,7 @@ function electionOf(
     throw new ConfigurationError("no namespace is known for the lease: give --leader-election-namespace");
   }
   const identity = `${hostname()}_${randomUUID().slice(0, 8)}`;
-  return new LeaderElection({ client, namespace, name: operatorName, identity, logger, onChange: metrics.onLeading });
+  return new LeaderElection({ client, namespace, name, identity, logger, onChange: metrics.onLeading });
 }
 
 interface Leading {
@@ -142,23 +167,26 @@ async function leadUntil(options: Leading, leadership: Leadership): Promise<void
     reportingController: `${apiGroup}/operator`,
     reportingInstance: hostname(),
     logger,
+    objectField: "workflow",
   });
   const controller = new Controller({
     client,
     watched,
+    shard: settings.shard,
     memories,
+    limits: new LimitsLedger(),
     budget,
     events,
     logger,
     policy: settings.policy,
     now: () => Date.now(),
     concurrency: settings.concurrency,
-    observer: queueMetrics.observer("integrationworkflow"),
+    observer: queueMetrics.observer(controllerName),
     onReconcile: metrics.onReconcile,
     onStatus: metrics.onStatus,
   });
-  queueMetrics.watch("integrationworkflow", controller.queue);
-  metrics.tellOf(memories);
+  queueMetrics.watch(controllerName, controller.queue);
+  metrics.tellOf({ memories, queue: controller.queue });
   const mode = settings.workerPoll ?? (connection.origin === "in cluster" ? "direct" : "proxy");
   const dispatcher = new Agent({ connections: 1, keepAliveTimeout: 10_000 });
   const { queue } = controller;
@@ -166,7 +194,18 @@ async function leadUntil(options: Leading, leadership: Leadership): Promise<void
     mode === "off"
       ? undefined
       : pollWorkers(
-          { mode, client, dispatcher, watched, memories, budget, queue, clock: systemClock, logger },
+          {
+            mode,
+            client,
+            dispatcher,
+            watched,
+            shard: settings.shard,
+            memories,
+            budget,
+            queue,
+            clock: systemClock,
+            logger,
+          },
           leadership.signal,
         );
   try {

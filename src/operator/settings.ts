@@ -1,5 +1,6 @@
 import type { ListenAddress } from "../telemetry/address.ts";
 import type { LogLevel } from "../telemetry/log.ts";
+import type { Shard } from "./shell/shard.ts";
 import type { PollMode } from "./shell/worker-poll.ts";
 import type { OperatorPolicy } from "./sight/snapshot.ts";
 
@@ -9,6 +10,8 @@ export interface OperatorSettings {
   readonly context: string | undefined;
   /** Empty: all. */
   readonly watchNamespaces: readonly string[];
+  /** Of the workflows, those to run. */
+  readonly shard: Shard;
   /** Absent: this process is the only one. */
   readonly leaderElection: { readonly namespace: string | undefined } | undefined;
   readonly policy: OperatorPolicy;

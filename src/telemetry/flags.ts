@@ -20,10 +20,12 @@ export function listenAddress(value: AddressFlag): ListenAddress | undefined {
   return value === "" ? undefined : value;
 }
 
-/** A flag for an address to listen on, read by `listenAddress`. */
-export function addressFlag(flags: string, description: string, defaultPort: number): Option {
+/** A flag for an address to listen on, read by `listenAddress`. @param defaultPort undefined: nowhere unless it is given */
+export function addressFlag(flags: string, description: string, defaultPort: number | undefined): Option {
+  const option = flag(flags, description).argParser(address);
+  if (defaultPort === undefined) return option.default("" satisfies Nowhere, "0");
   const fallback: ListenAddress = { port: defaultPort };
-  return flag(flags, description).argParser(address).default(fallback, `:${defaultPort}`);
+  return option.default(fallback, `:${defaultPort}`);
 }
 
 export function logLevelFlag(): Option {

@@ -45,6 +45,12 @@ export const egress = object(
           "Nothing older is written. Absent: the time of the first start, so that old events do not flood people.",
       }),
     ),
+    contactKey: {
+      ...columnName(
+        "Column of contact whose value the exports give as contactId: contactid, or one that no two contacts share, such as an alternate key's.",
+      ),
+      default: "contactid",
+    },
     activities: object(
       {
         send: activity("adobe_emailsend", "The activity of a sent email."),

@@ -21,7 +21,7 @@ function fieldPath(description: string) {
   });
 }
 
-function fieldName(description: string) {
+export function fieldName(description: string) {
   return string({ description, minLength: 1, maxLength: 64, pattern: campaignName });
 }
 

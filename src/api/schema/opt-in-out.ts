@@ -1,5 +1,5 @@
-import { list, object, oneOf } from "./build.ts";
-import { columnName } from "./ingress.ts";
+import { integer, list, object, oneOf } from "./build.ts";
+import { columnName, fieldName } from "./ingress.ts";
 
 /** Source: AdobeDocs/campaign-standard.en, developing/using/datamodel-profile.md and the integration pages. */
 const optOutFields = [
@@ -30,6 +30,18 @@ export const optInOut = object(
       description:
         "How changes in Campaign are seen: by its daily export on SFTP, or by asking for profiles changed since.",
       default: "Export",
+    }),
+    keyField: {
+      ...fieldName("The profile's field that holds the contact's id."),
+      // "This Campaign field (externalId) must be populated with the Dynamics 365 contactId": "Existing Campaign data" in
+      // integrating/using/d365-acs-notices-and-recommendations.md
+      default: "externalId",
+    },
+    auditRetentionDays: integer({
+      description: "How long it is kept why each opt-out was decided as it was. More than a year by default.",
+      minimum: 1,
+      maximum: 3650,
+      default: 400,
     }),
     mappings: list(mapping, {
       description: "The pairs.",

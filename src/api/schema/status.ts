@@ -1,6 +1,5 @@
+import { workflowStates } from "../workflow-states.ts";
 import { boolean, dateTime, integer, list, object, oneOf, optional, string } from "./build.ts";
-
-export const workflowStates = ["STOPPED", "STARTING", "RUNNING", "FAILED"] as const;
 
 const name = (description: string) => string({ description, maxLength: 253 });
 const reason = (description: string) => string({ description, maxLength: 128 });
@@ -9,16 +8,23 @@ const count = (description: string) => integer({ description, minimum: 0 });
 const condition = object(
   {
     type: string({
-      description: "Ready, Running, Reconciling, Stalled, RestartRequired or SchemaDrift.",
+      description:
+        "Ready, Running, Reconciling, Stalled, RestartRequired, SchemaDrift, Throttled or LimitsOvercommitted.",
       maxLength: 316,
     }),
-    status: oneOf(["True", "False", "Unknown"], { description: "Whether it holds." }),
-    observedGeneration: optional(integer({ description: "The generation that it speaks of." })),
+    status: oneOf(["True", "False", "Unknown"], {
+      description: "True, False, or Unknown while no operator has looked.",
+    }),
+    observedGeneration: optional(
+      integer({
+        description: "The metadata.generation that it speaks of: when that is behind, it is of before the last edit.",
+      }),
+    ),
     lastTransitionTime: dateTime({ description: "When status last changed." }),
     reason: reason("One word for why."),
     message: string({ description: "What, since when, what to do.", maxLength: 32_768 }),
   },
-  { description: "A condition." },
+  { description: "One thing that is so, or is not, or is not known." },
 );
 
 const pendingChange = object(
@@ -46,8 +52,8 @@ const appliedRevision = object(
 const failure = object(
   {
     reason: reason("One word for why."),
-    message: string({ description: "What to do.", maxLength: 32_768 }),
-    since: dateTime({ description: "Since when." }),
+    message: string({ description: "What happened, and what to do.", maxLength: 32_768 }),
+    since: dateTime({ description: "Since when it is FAILED." }),
     restarts: optional(count("Restarts of the run's containers.")),
   },
   { description: "Why the workflow FAILED; only while it is." },
@@ -69,10 +75,25 @@ const reading = object(
   { description: "How far the reading of the whole table is; only while it is read." },
 );
 
+const files = object(
+  {
+    read: count("Files that were read to their end."),
+    waiting: count("Files that are still being written, or wait for their turn."),
+    incomplete: count("Exports that cannot be read as they are: a column is missing, or the format is another."),
+    denied: count("Files that the server does not give away."),
+    other: count("Files that are no such export; they are left alone."),
+    newestTime: optional(dateTime({ description: "When the newest export was written, by the server's clock." })),
+    message: optional(string({ description: "Why the first files are not read.", maxLength: 1024 })),
+  },
+  { description: "The folder of exported files, as it was last listed." },
+);
+
 const mappingStatus = object(
   {
     name: name("Table, event kind, or opt-out field."),
     phase: optional(string({ description: "Snapshot, Incremental, Replay, Paused.", maxLength: 64 })),
+    reason: optional(reason("One word for why it is Paused; only while it is.")),
+    message: optional(string({ description: "Why it is Paused, and what to do.", maxLength: 1024 })),
     backlog: optional(count("Records read and waiting to be written.")),
     parked: optional(count("Those of the backlog that wait for another record, which they point at.")),
     read: optional(count("Records read since the mapping's first load began, each as often as it was read.")),
@@ -85,16 +106,40 @@ const mappingStatus = object(
       ),
     ),
     deadLettered: optional(count("Records refused for good.")),
+    files: optional(files),
     lastSyncTime: optional(dateTime({ description: "Newest record written." })),
   },
   { description: "How one mapping does." },
 );
 
+const throttling = object(
+  {
+    service: oneOf(["Dataverse", "Campaign"], { description: "Which service." }),
+    heldBy: oneOf(["Service", "Configuration"], {
+      description:
+        "Service: it refuses calls, or says that next to nothing is left. Configuration: the workflow's own bound, dynamics.share or campaign.engineCallsPerSecond.",
+    }),
+    limit: oneOf(["Calls", "ExecutionTime", "Concurrency", "Unnamed"], {
+      description:
+        "Which limit: the number of calls, their execution time, calls at once; Unnamed: the service does not say.",
+    }),
+    since: dateTime({ description: "Since when calls are held back." }),
+    heldPercent: integer({
+      description: "For which part of the last five minutes calls were held back.",
+      minimum: 0,
+      maximum: 100,
+    }),
+    refusedCalls: count("Calls that the service refused in the last five minutes."),
+    callsLastMinute: count("Calls that were made in the last minute."),
+  },
+  { description: "A service that holds calls back; of a worker with replicas, of the one that was asked." },
+);
+
 const transition = object(
   {
-    from: optional(oneOf(workflowStates, { description: "State before." })),
-    to: oneOf(workflowStates, { description: "State after." }),
-    at: dateTime({ description: "When." }),
+    from: optional(oneOf(workflowStates, { description: "The state before; absent for the first." })),
+    to: oneOf(workflowStates, { description: "The state since then." }),
+    at: dateTime({ description: "When the state changed." }),
     reason: reason("One word for why."),
     revision: optional(name("The revision that ran.")),
   },
@@ -115,11 +160,20 @@ const unseen = {
 
 export const status = object(
   {
-    observedGeneration: optional(integer({ description: "The newest generation that the operator has seen." })),
+    observedGeneration: optional(
+      integer({
+        description: "The newest metadata.generation that the operator has seen: the whole status speaks of it.",
+      }),
+    ),
     handledRestart: optional(
       string({ description: "The last value of spec.restart that was handled.", maxLength: 128 }),
     ),
-    state: optional(oneOf(workflowStates, { description: "STOPPED, STARTING, RUNNING or FAILED." })),
+    state: optional(
+      oneOf(workflowStates, {
+        description:
+          "STOPPED, STARTING, RUNNING or FAILED. While the workflow stops, the last of them until all has ended.",
+      }),
+    ),
     backlog: optional(count("Records read and waiting to be written; absent when unknown.")),
     backlogObservedAt: optional(dateTime({ description: "When the backlog was seen." })),
     backlogEstimated: optional(
@@ -131,9 +185,29 @@ export const status = object(
     pendingChanges: optional(list(pendingChange, { description: "The first 32 of them.", maxItems: 32 })),
     appliedRevision: optional(appliedRevision),
     failure: optional(failure),
-    mappings: optional(list(mappingStatus, { description: "Each mapping.", maxItems: 128, mapKeys: ["name"] })),
+    mappings: optional(
+      list(mappingStatus, {
+        description: "How each mapping does, as the worker last said.",
+        maxItems: 128,
+        mapKeys: ["name"],
+      }),
+    ),
+    throttling: optional(
+      list(throttling, {
+        description: "Services that hold calls back, so that records wait; only while the workflow is to run.",
+        maxItems: 2,
+        mapKeys: ["service"],
+      }),
+    ),
     transitions: optional(list(transition, { description: "Changes of state, newest first.", maxItems: 20 })),
-    conditions: optional(list(condition, { description: "Conditions.", maxItems: 16, mapKeys: ["type"] })),
+    conditions: optional(
+      list(condition, {
+        description:
+          "What the workflow does and whether that is what was asked for, for kubectl wait and for GitOps tools. An edit that waits for a restart changes RestartRequired alone.",
+        maxItems: 16,
+        mapKeys: ["type"],
+      }),
+    ),
   },
   { description: "What the operator sees.", default: unseen },
 );

@@ -75,6 +75,11 @@ export const campaign = object(
       "The instance's API address up to and with `campaign`, such as https://mc.adobe.io/contoso/campaign.",
     ),
     credentialsSecretRef: secretRef("keys clientId, clientSecret and scopes, optionally tokenUrl"),
+    dialect: oneOf(["Standard", "V8"], {
+      description:
+        "Which Campaign answers: Campaign Standard, or Campaign v8 as an instance that was moved from Campaign Standard has its REST API. V8 is built from Adobe's documentation and was not tried on an instance.",
+      default: "Standard",
+    }),
     engineCallsPerSecond: number({
       description:
         "Engine calls a second that your Campaign package lets this workflow make. Campaign itself does not throttle.",

@@ -1,10 +1,18 @@
 import type { WorkflowStatus } from "../../api/integration-workflow.ts";
+import { readRecord, runsAnnotation } from "../../api/run-record.ts";
 import { isAskedToRun, type Look, lookAt } from "../sight/look.ts";
 import type { Note, Plan, Write } from "../sight/plan.ts";
-import type { Snapshot } from "../sight/snapshot.ts";
-import { lookAgainMs, type Step } from "../sight/steps.ts";
+import { refusalWaitMs } from "../sight/refusals.ts";
+import { latestRun } from "../sight/run-record.ts";
+import type { Memory, Snapshot } from "../sight/snapshot.ts";
+import type { Step } from "../sight/steps.ts";
+import { limitsNotes } from "../status/limits.ts";
+import { pauseNotes } from "../status/pauses.ts";
+import { comparedWithRun } from "../status/pending-changes.ts";
 import { statusOf } from "../status/status.ts";
+import { throttlingNotes } from "../status/throttling.ts";
 import { type Verdict, verdictOf } from "../status/verdict.ts";
+import { earliest } from "../time.ts";
 import { surplusPins } from "./revisions.ts";
 import { startStep } from "./start.ts";
 import { keepStopped, stopStep } from "./stop.ts";
@@ -29,18 +37,33 @@ export function decide(snapshot: Snapshot): Plan {
   // The garbage collector removes what it owns; no operator is needed for that.
   if (snapshot.workflow.metadata.deletionTimestamp !== undefined) return nothing;
   const look = lookAt(snapshot);
+  // What began with a later spec is not judged by this one: the watch of workflows must catch up first.
+  if ((look.own === undefined ? 0 : (look.run?.generation ?? 0)) > snapshot.workflow.metadata.generation)
+    return nothing;
   const step = heldBack(look, stepOf(look));
   const verdict = verdictOf(look, step);
-  const remember = { lastReady: verdict.lastReady, pin: look.pin ?? snapshot.memory.pin };
+  const compared = comparedWithRun(look);
+  const remember = {
+    lastReady: verdict.lastReady,
+    lastAlive: verdict.lastAlive,
+    pin: look.pin ?? snapshot.memory.pin,
+    record: recordSeen(look),
+    compared,
+  };
   if (step.type === "lookAfresh" || (!look.fresh && hasEnded(look, verdict))) {
     return { ...nothing, lookAfresh: true, remember };
   }
   if (step.type === "change") return { ...nothing, writes: step.writes, remember };
-  const status = statusOf(look, verdict);
+  const status = statusOf(look, verdict, compared);
   return {
     writes: [...(step.type === "upkeep" ? step.writes : surplus(look, step)), ...claimUpkeep(look)],
     status,
-    notes: transitionNotes(look, verdict, status),
+    notes: [
+      ...transitionNotes(look, verdict, status),
+      ...limitsNotes(look),
+      ...throttlingNotes(look),
+      ...pauseNotes(look.workflow.status ?? {}, status),
+    ],
     lookAgainMs: earliest(verdict.changesInMs, "lookAgainMs" in step ? step.lookAgainMs : undefined),
     lookAfresh: false,
     remember,
@@ -53,17 +76,28 @@ function stepOf(look: Look): Step {
     if (look.restartDue) return stopStep(look, "Restart");
     return upkeepStep(look);
   }
+  // Somebody may have taken the label off the Deployment by which it is watched.
+  if (look.deployment === undefined && look.remains !== undefined && !look.fresh) return { type: "lookAfresh" };
   const kept = keepStopped(look);
   if (kept.type !== "settled" || !isAskedToRun(look)) return kept;
   return startStep(look);
+}
+
+/** An old record that somebody put back is not remembered. */
+function recordSeen({ own, record, workflow, memory }: Look): Memory["record"] {
+  const text = own?.metadata.annotations?.[runsAnnotation];
+  const { uid } = workflow.metadata;
+  if (text === undefined || (memory.record?.uid === uid && memory.record.text === text)) return memory.record;
+  const seen = readRecord(text);
+  return seen === undefined || latestRun(seen) < latestRun(record) ? memory.record : { uid, text };
 }
 
 /** A write that the API server refused a moment ago is not sent again at once. A start says so itself. */
 function heldBack(look: Look, step: Step): Step {
   const { refusal } = look.memory;
   if ((step.type !== "change" && step.type !== "upkeep") || refusal === undefined) return step;
-  const againMs = refusal.atMs + lookAgainMs - look.nowMs;
-  if (againMs <= 0 || refusal.generation !== look.workflow.metadata.generation) return step;
+  const againMs = refusalWaitMs(refusal, look.workflow.metadata.generation, look.nowMs);
+  if (againMs === 0) return step;
   return {
     type: "waiting",
     message: `The API server refused ${refusal.object}: ${refusal.message}`,
@@ -82,10 +116,14 @@ function surplus(look: Look, step: Step): readonly Write[] {
   return step.type === "settled" ? surplusPins(look) : [];
 }
 
-/** An Event for every transition. */
-function transitionNotes({ workflow }: Look, verdict: Verdict, { transitions }: WorkflowStatus): readonly Note[] {
-  const [newest] = transitions ?? [];
-  if (newest === undefined || newest === workflow.status?.transitions?.[0]) return [];
+/** An Event for every transition, and for every other reason to be FAILED. */
+function transitionNotes({ workflow }: Look, verdict: Verdict, status: WorkflowStatus): readonly Note[] {
+  const before = workflow.status;
+  const [newest] = status.transitions ?? [];
+  const isTransition = newest !== undefined && newest !== before?.transitions?.[0];
+  const isOtherFailure =
+    before?.failure !== undefined && (status.failure ?? before.failure).reason !== before.failure.reason;
+  if (!isTransition && !isOtherFailure) return [];
   const isBad = verdict.state === "FAILED" || verdict.transition === "Recovering";
   return [
     {
@@ -95,9 +133,4 @@ function transitionNotes({ workflow }: Look, verdict: Verdict, { transitions }: 
       note: `${verdict.state}: ${verdict.situation.message}`,
     },
   ];
-}
-
-function earliest(...times: readonly (number | undefined)[]): number | undefined {
-  const some = times.filter((time) => time !== undefined);
-  return some.length === 0 ? undefined : Math.min(...some);
 }

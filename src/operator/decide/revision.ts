@@ -1,8 +1,8 @@
-import { effectiveSpec } from "../../api/configuration.ts";
+import { effectiveSpec, effectiveVolume } from "../../api/configuration.ts";
 import { type ClaimChoice, chooseClaim, claimNameOf } from "../objects/claim.ts";
 import { renderDeployment } from "../objects/render.ts";
 import type { Look } from "../sight/look.ts";
-import type { PinContent } from "../sight/snapshot.ts";
+import type { DeploymentSpec, PinContent } from "../sight/snapshot.ts";
 
 /** What a start would run now. */
 export interface Revision {
@@ -15,9 +15,7 @@ export function nextRevision(look: Look): Revision {
   const { workflow, policy } = look;
   const { name, namespace, uid } = workflow.metadata;
   const configuration = { workflow: { name, namespace, uid }, spec: effectiveSpec(workflow.spec) };
-  const { volume } = configuration.spec.queue;
-  const lastUsed = look.pin?.content === undefined ? undefined : claimNameOf(look.pin.content.deployment);
-  const claim = volume === undefined ? undefined : chooseClaim(workflow, volume, look.claims, lastUsed);
+  const claim = nextClaim(look);
   const { defaultWorkerImage } = policy;
   return {
     content: {
@@ -26,4 +24,18 @@ export function nextRevision(look: Look): Revision {
     },
     claim,
   };
+}
+
+/** What the current run runs, or the last one ran; of a pin that is lost the Deployment still tells. */
+export function lastDeployment({ pin, own }: Look): DeploymentSpec | undefined {
+  return pin?.content?.deployment ?? own?.spec;
+}
+
+/** The queue's volume that a start would mount now; undefined when the queue is a database. */
+export function nextClaim(look: Look): ClaimChoice | undefined {
+  const { workflow, claims } = look;
+  const volume = effectiveVolume(workflow.spec);
+  const last = lastDeployment(look);
+  const lastUsed = last === undefined ? undefined : claimNameOf(last);
+  return volume === undefined ? undefined : chooseClaim(workflow, volume, claims, lastUsed);
 }

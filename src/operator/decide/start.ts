@@ -1,4 +1,5 @@
-import { sameJson } from "../json.ts";
+import { sameJson } from "../../api/json.ts";
+import type { Run, RunRecord } from "../../api/run-record.ts";
 import { claimManifest, growth } from "../objects/claim.ts";
 import { writeDeployment } from "../objects/deployment.ts";
 import { networkPolicyManifest, networkPolicyName, networkPolicySpec } from "../objects/network-policy.ts";
@@ -7,7 +8,7 @@ import { deploymentOfRun } from "../objects/render.ts";
 import type { Look } from "../sight/look.ts";
 import { digestOf } from "../sight/pin-identity.ts";
 import type { Write } from "../sight/plan.ts";
-import { keptRuns, type Run, type RunRecord } from "../sight/run-record.ts";
+import { keptRuns } from "../sight/run-record.ts";
 import type { Step } from "../sight/steps.ts";
 import { rfc3339 } from "../time.ts";
 import { blockerOf, takenName } from "./blockers.ts";

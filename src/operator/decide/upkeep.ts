@@ -1,3 +1,5 @@
+import { effectiveVolume } from "../../api/configuration.ts";
+import type { Run } from "../../api/run-record.ts";
 import { claimManifest, claimNameOf, growth, retention } from "../objects/claim.ts";
 import { driftOf, writeDeployment } from "../objects/deployment.ts";
 import { pinManifest } from "../objects/pin.ts";
@@ -5,16 +7,19 @@ import { deploymentOfRun } from "../objects/render.ts";
 import type { Look } from "../sight/look.ts";
 import { digestOf, pinNames } from "../sight/pin-identity.ts";
 import type { Note, Write } from "../sight/plan.ts";
-import type { Run } from "../sight/run-record.ts";
+import { putBackWaitMs } from "../sight/put-backs.ts";
+import { remainsOf } from "../sight/remains.ts";
 import type { PinContent } from "../sight/snapshot.ts";
 import { lookAgainMs, type Step } from "../sight/steps.ts";
-import { resumeBlockerOf } from "./blockers.ts";
-import { nextRevision } from "./revision.ts";
+import { resumeBlockerOf, takenPin } from "./blockers.ts";
+import { nextClaim, nextRevision } from "./revision.ts";
 
 /** Keeps a run as it was pinned. */
 export function upkeepStep(look: Look): Step {
   const { workflow, own, run, pin, record } = look;
   if (run === undefined) return { type: "settled" };
+  const taken = pin === undefined ? takenPin(look, run.pin) : undefined;
+  if (taken !== undefined) return taken;
   const content = pin?.content ?? lostContent(look);
   if (content === undefined) {
     return {
@@ -27,13 +32,21 @@ export function upkeepStep(look: Look): Step {
   const writes: Write[] = [...pinWrites(look, run, content), ...missingClaim(look, content)];
   const spec = deploymentOfRun(content.deployment, run, content.configuration.spec.worker.replicas);
   if (own === undefined) {
-    const blocker = resumeBlockerOf(look);
+    const blocker = resumeBlockerOf(look) ?? othersRemain(look, run);
     if (blocker !== undefined) return blocker;
+    if (!look.fresh) return { type: "lookAfresh" };
     const note = putBack(`Made Deployment ${workflow.metadata.name} again: run ${run.run} goes on`);
     return { type: "change", writes: [...writes, { ...writeDeployment(workflow, undefined, spec, record), note }] };
   }
   const drift = driftOf(look, own, spec);
-  if (drift.length > 0) {
+  const waitMs = putBackWaitMs(look.memory.putBacks, look.nowMs);
+  if (drift.length > 0 && waitMs > 0 && writes.length === 0) {
+    const message = `Deployment ${own.metadata.name} is changed again and again, and put back less and less often`;
+    return { type: "waiting", message, lookAgainMs: waitMs };
+  }
+  if (drift.length > 0 && waitMs === 0) {
+    // Who changed it, only the API server tells.
+    if (!look.fresh) return { type: "lookAfresh" };
     const who = own.editor === undefined ? "" : `, changed by ${own.editor}`;
     const note = putBack(
       `Put back Deployment ${own.metadata.name} (${drift.join(", ")}${who}): edit the workflow instead`,
@@ -41,6 +54,13 @@ export function upkeepStep(look: Look): Step {
     writes.push({ ...writeDeployment(workflow, own, spec, record), note });
   }
   return writes.length === 0 ? { type: "settled" } : { type: "upkeep", writes };
+}
+
+/** Pods of another run than the one that goes on: only an old status, or somebody's hand, brings that about. */
+function othersRemain({ nowMs, pods }: Look, { run }: Run): Step | undefined {
+  const others = pods.filter((pod) => pod.run !== run);
+  const remains = remainsOf(nowMs, undefined, [], others);
+  return remains && { type: "waiting", message: remains.message, lookAgainMs: remains.saysMoreInMs };
 }
 
 /** Makes the pin again under its name. What took its place with another content can only be replaced, in two looks. */
@@ -55,9 +75,8 @@ function pinWrites({ workflow, pin, ownPins }: Look, run: Run, content: PinConte
 
 /** What takes force at once, run or no run: whether the claim goes with the workflow. Also growth, while it runs. */
 export function claimUpkeep(look: Look): readonly Write[] {
-  const next = nextRevision(look);
-  const { volume } = next.content.configuration.spec.queue;
-  const claim = next.claim?.claim;
+  const volume = effectiveVolume(look.workflow.spec);
+  const claim = nextClaim(look)?.claim;
   if (volume === undefined || claim === undefined) return [];
   const keep = retention(claim, look.workflow, volume.whenDeleted);
   const pinned = look.active ? look.pin?.content?.configuration.spec.queue.volume?.size : undefined;
@@ -73,7 +92,7 @@ function lostContent(look: Look): PinContent | undefined {
     if (content === undefined) return false;
     const digest = digestOf(content);
     return run.digest === undefined
-      ? pinNames(look.workflow.metadata.name, digest).includes(run.pin)
+      ? pinNames(look.workflow.metadata.name, digest).some((name) => name === run.pin)
       : digest === run.digest;
   });
 }

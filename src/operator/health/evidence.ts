@@ -1,7 +1,14 @@
 import { exitCodes } from "../../api/worker-contract.ts";
 import { isEnding } from "../sight/ownership.ts";
-import type { ContainerEnd, PodSeen, ReplicaSetSeen } from "../sight/snapshot.ts";
-import { clip, parseLastWords } from "./last-words.ts";
+import { overduePod } from "../sight/remains.ts";
+import type { ClaimSeen, PodSeen, ReplicaSetSeen } from "../sight/snapshot.ts";
+import { endOf, isWrongFormat, killed, logsOf, saying } from "./container-ends.ts";
+import { imageFault } from "./image-faults.ts";
+import { parseLastWords } from "./last-words.ts";
+import { whyUnplaced } from "./placement.ts";
+import { quote } from "./quote.ts";
+import { refusalInWords } from "./refusal-advice.ts";
+import { stepOf } from "./start-steps.ts";
 
 /** Why a run cannot recover. */
 export interface Evidence {
@@ -16,8 +23,12 @@ export interface Health {
   /** The run's unfinished pods. */
   readonly pods: readonly PodSeen[];
   readonly replicaSets: readonly ReplicaSetSeen[];
+  /** That its pods mount. */
+  readonly claims: readonly ClaimSeen[];
   /** The run's start, or its last ready pod if that was later. */
   readonly goodUntilMs: number;
+  /** The same, or when a worker was last seen to live, ready or not, if that was later. */
+  readonly aliveUntilMs: number;
 }
 
 /** A run that has not started any container for so long is not merely slow. */
@@ -37,103 +48,133 @@ export function evidenceOf(health: Health): Evidence | undefined {
     ...health,
     pods: health.pods.filter((pod) => pod.readySinceMs === undefined && !isEnding(pod.metadata)),
   };
+  const evidence = firstRule(atOnce, failing);
+  if (evidence !== undefined || health.nowMs - health.aliveUntilMs < startLimitMs) return evidence;
+  const late = firstRule(inTime, failing);
+  const overdue = overduePod(health.nowMs, health.pods);
+  if (late === undefined || overdue?.message === undefined) return late;
+  return { ...late, message: `${late.message}. ${overdue.message}` };
+}
+
+function firstRule(rules: readonly Rule[], health: Health): Evidence | undefined {
   for (const rule of rules) {
-    const evidence = rule(failing);
+    const evidence = rule(health);
     if (evidence !== undefined) return evidence;
   }
   return undefined;
 }
 
-const rules: readonly Rule[] = [
+const atOnce: readonly Rule[] = [
   ({ pods, goodUntilMs }) => firstOf(pods, (pod) => finalWord(pod, goodUntilMs)),
   ({ pods }) => firstOf(pods, outOfMemory),
   ({ pods }) => firstOf(pods, crashLoop),
-  ({ pods }) => firstOf(pods, (pod) => waits(pod, "ImagePullBackOff", "check worker.image and its pull secret")),
-  ({ pods }) => firstOf(pods, (pod) => waits(pod, "InvalidImageName", "correct worker.image")),
-  ({ pods }) => firstOf(pods, (pod) => waits(pod, "ErrImageNeverPull", "the node must have the image")),
-  ({ pods }) => firstOf(pods, (pod) => waits(pod, "CreateContainerConfigError", "correct worker.template.env")),
+  ({ pods }) => firstOf(pods, imageFault),
+  ({ pods }) => firstOf(pods, configurationFault),
   cannotCreatePods,
-  ({ nowMs, goodUntilMs, pods }) => (nowMs - goodUntilMs < startLimitMs ? undefined : firstOf(pods, unschedulable)),
-  nothingStarted,
 ];
 
-function finalWord({ worker }: PodSeen, goodUntilMs: number): Evidence | undefined {
+/** When the limit of a start has passed. */
+const inTime: readonly Rule[] = [(health) => firstOf(health.pods, (pod) => unschedulable(pod, health)), nothingStarted];
+
+function finalWord({ metadata, worker }: PodSeen, goodUntilMs: number): Evidence | undefined {
   const ended = worker?.ended;
   if (ended?.exitCode !== exitCodes.cannotRecover) return undefined;
   // A worker was ready since: what ails this one now is something else.
   const isMended = goodUntilMs - (ended.finishedAtMs ?? goodUntilMs) > mendedAfterMs;
   if (worker?.running && isMended) return undefined;
   const words = parseLastWords(ended.message);
-  if (words === undefined) {
-    return { reason: "CannotRecover", message: `The worker gave up (exit code 78) and said: ${said(ended)}` };
-  }
-  const reason = words.reason === "Unknown" ? "CannotRecover" : words.reason;
-  return {
-    reason,
-    message: words.message === "" ? "The worker gave up (exit code 78) without a message" : words.message,
-  };
+  const reason = words === undefined || words.reason === "Unknown" ? "CannotRecover" : words.reason;
+  if (words !== undefined && words.message !== "") return { reason, message: words.message };
+  const gaveUp = `The worker in pod ${metadata.name} gave up (exit code 78) without a reason, and ${saying(endOf(ended).said)}`;
+  return { reason, message: `${gaveUp}. ${logsOf(metadata)}. It has to be mended, and the workflow restarted` };
 }
 
 function outOfMemory(pod: PodSeen): Evidence | undefined {
-  if (pod.worker?.waiting?.reason !== "CrashLoopBackOff" || pod.worker.ended?.reason !== "OOMKilled") return undefined;
+  if (!isCrashLooping(pod) || pod.worker?.ended?.reason !== "OOMKilled") return undefined;
   return {
     reason: "OOMKilled",
-    message: `The worker in pod ${pod.metadata.name} keeps running out of memory: raise worker.resources.limits.memory`,
+    message: `The worker in pod ${pod.metadata.name} keeps running out of memory and is killed: raise worker.resources.limits.memory and restart`,
   };
 }
 
 function crashLoop(pod: PodSeen): Evidence | undefined {
-  if (pod.worker?.waiting?.reason !== "CrashLoopBackOff") return undefined;
-  const { ended } = pod.worker;
-  const how =
-    ended === undefined ? "" : ` with exit code ${ended.exitCode} (${ended.reason}), and said: ${said(ended)}`;
-  return { reason: "CrashLoopBackOff", message: `The worker in pod ${pod.metadata.name} keeps ending${how}` };
+  if (!isCrashLooping(pod)) return undefined;
+  const { metadata, node, worker } = pod;
+  const ended = worker?.ended;
+  const reason = "CrashLoopBackOff";
+  if (ended === undefined) {
+    return { reason, message: `The worker in pod ${metadata.name} keeps ending. ${logsOf(metadata)}` };
+  }
+  const { kind, said } = endOf(ended);
+  switch (kind) {
+    case "NotStarted": {
+      const image = isWrongFormat(said)
+        ? `The image is made for another kind of processor than node ${node} has`
+        : "The image holds no worker that can be run";
+      const remedy = "correct worker.image and restart";
+      const message = `The worker in pod ${metadata.name} cannot be started: ${said}. ${image}: ${remedy}`;
+      return { reason: "StartError", message };
+    }
+    case "Killed":
+      return { reason, message: `The worker in pod ${metadata.name} keeps being ${killed(ended, metadata)}` };
+    default: {
+      const unasked = ended.exitCode === 0 ? ", though nobody asked it to end" : "";
+      const how = `keeps ending with exit code ${ended.exitCode}${unasked}`;
+      const message = `The worker in pod ${metadata.name} ${how}, and ${saying(said)}. ${logsOf(metadata)}`;
+      return { reason, message };
+    }
+  }
 }
 
-function said({ message }: ContainerEnd): string {
-  const words = parseLastWords(message);
-  if (words !== undefined) return `${words.reason}: ${words.message}`;
-  return message.trim() === "" ? "nothing" : clip(message.trim(), 1024);
+/** Between two tries of a container that keeps ending. */
+function isCrashLooping({ worker }: PodSeen): boolean {
+  return worker?.waiting?.reason === "CrashLoopBackOff";
 }
 
-function waits(pod: PodSeen, reason: string, advice: string): Evidence | undefined {
-  const waiting = pod.worker?.waiting;
-  if (waiting?.reason !== reason) return undefined;
-  const detail = waiting.message === "" ? "" : `: ${clip(waiting.message, 1024)}`;
-  return { reason, message: `Pod ${pod.metadata.name} cannot start its worker (${advice})${detail}` };
+function configurationFault({ metadata, worker }: PodSeen): Evidence | undefined {
+  const reason = "CreateContainerConfigError";
+  if (worker?.waiting?.reason !== reason) return undefined;
+  const { name, namespace } = metadata;
+  const said = quote(worker.waiting.message);
+  return {
+    reason,
+    message: `Pod ${name} cannot start its worker: ${said}. Make that in namespace ${namespace}, or correct worker.template.env, which names it, and restart`,
+  };
 }
 
 /** Quota, pod security, a missing service account. */
 function cannotCreatePods({ replicaSets, run }: Health): Evidence | undefined {
   const failing = replicaSets.find((replicaSet) => replicaSet.run === run && replicaSet.createFailure !== undefined);
   if (failing === undefined) return undefined;
-  return { reason: "PodNotCreated", message: `No pod can be created: ${clip(failing.createFailure ?? "", 2048)}` };
+  const message = `No pod can be created: ${refusalInWords(failing.createFailure ?? "", failing.metadata.namespace)}`;
+  return { reason: "PodNotCreated", message };
 }
 
-function unschedulable(pod: PodSeen): Evidence | undefined {
+function unschedulable(pod: PodSeen, { claims }: Health): Evidence | undefined {
   if (pod.unschedulable === undefined) return undefined;
-  const message = `No node takes pod ${pod.metadata.name}: ${clip(pod.unschedulable, 1024)}`;
+  const message = `No node takes pod ${pod.metadata.name}: ${whyUnplaced(pod, pod.unschedulable, claims)}`;
   return { reason: "Unschedulable", message };
 }
 
-function nothingStarted({ nowMs, goodUntilMs, pods }: Health): Evidence | undefined {
-  if (nowMs - goodUntilMs < startLimitMs || pods.some(hasStarted)) return undefined;
+function nothingStarted({ pods, claims }: Health): Evidence | undefined {
+  if (pods.some(hasStarted)) return undefined;
   const [pod] = pods;
+  const reason = "NotStarted";
   if (pod === undefined) {
-    return { reason: "NotStarted", message: "No pod was made for 5 minutes: is kube-controller-manager running?" };
+    return { reason, message: "No pod was made for 5 minutes: see that kube-controller-manager runs" };
   }
-  const waiting = pod.worker?.waiting;
-  const where = pod.node === undefined ? "and has no node yet" : `on node ${pod.node}`;
-  const why = waiting === undefined ? "" : `: ${waiting.reason} ${clip(waiting.message, 1024)}`.trimEnd();
-  return {
-    reason: "NotStarted",
-    message: `Pod ${pod.metadata.name} ${where} has not started its worker for 5 minutes${why}. kubectl describe pod shows why`,
-  };
+  return { reason, message: `Nothing has started for 5 minutes. ${stepOf(pod, claims)}` };
 }
 
 /** A worker that lives, or did, never fails by time: an outage of Dataverse is not a failure. */
-function hasStarted({ worker }: PodSeen): boolean {
+export function hasStarted({ worker }: PodSeen): boolean {
   return worker !== undefined && (worker.running || worker.ended !== undefined || worker.restarts > 0);
+}
+
+/** A worker is known to live in it. A pod that should have ended, or whose node is not heard of, may say so for ever. */
+export function isAlive(pod: PodSeen, nowMs: number): boolean {
+  const isKnown = pod.nodeSilentSinceMs === undefined && overduePod(nowMs, [pod])?.message === undefined;
+  return pod.worker?.running === true && isKnown;
 }
 
 function firstOf(pods: readonly PodSeen[], rule: (pod: PodSeen) => Evidence | undefined): Evidence | undefined {

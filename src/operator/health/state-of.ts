@@ -1,10 +1,12 @@
 import type { WorkflowState } from "../../api/integration-workflow.ts";
 import { isEnding } from "../sight/ownership.ts";
+import { overduePod } from "../sight/remains.ts";
 import type { PodSeen } from "../sight/snapshot.ts";
+import { earliest } from "../time.ts";
 import { type Evidence, evidenceOf, type Health, startLimitMs } from "./evidence.ts";
 
 /** What the state rule decides on. */
-export interface RunHealth extends Omit<Health, "goodUntilMs"> {
+export interface RunHealth extends Omit<Health, "goodUntilMs" | "aliveUntilMs"> {
   /** The state of this run so far; absent: it has just begun. */
   readonly last: Exclude<WorkflowState, "STOPPED"> | undefined;
   /** Why it FAILED, while it has. */
@@ -14,6 +16,8 @@ export interface RunHealth extends Omit<Health, "goodUntilMs"> {
   readonly startedAtMs: number;
   /** When a ready pod of this run was last seen; absent: never. */
   readonly lastReadyAtMs: number | undefined;
+  /** When a living worker of this run was last seen; absent: never. */
+  readonly lastAliveAtMs: number | undefined;
   readonly askedReplicas: number;
 }
 
@@ -27,7 +31,7 @@ export type RunState =
     };
 
 /** A worker must stay ready so long to be believed, after a failure or a restart; and may be away so long. */
-const steadyMs = 60_000;
+export const steadyMs = 60_000;
 /** For how long a restarted container must prove itself. */
 const suspicionMs = 10 * 60_000;
 
@@ -46,18 +50,23 @@ export function stateOf(health: RunHealth): RunState {
     const message = `${ready.length} of ${health.askedReplicas} workers ready`;
     return { state: "RUNNING", message, changesInMs: undefined };
   }
-  const steadyIn = earliest(ready.map((pod) => steadyInMs(pod, last, nowMs)));
+  const steadyIn = earliest(...ready.map((pod) => steadyInMs(pod, last, nowMs)));
 
   const goodUntilMs = Math.max(health.startedAtMs, health.lastReadyAtMs ?? 0);
+  const aliveUntilMs = Math.max(goodUntilMs, health.lastAliveAtMs ?? 0);
   // A pod that is ready, and only not yet believed, is no evidence of anything.
-  const evidence = ready.length > 0 && last !== "FAILED" ? undefined : evidenceOf({ ...health, goodUntilMs });
-  if (evidence !== undefined) return { state: "FAILED", evidence, changesInMs: steadyIn };
+  const evidence =
+    ready.length > 0 && last !== "FAILED" ? undefined : evidenceOf({ ...health, goodUntilMs, aliveUntilMs });
+  if (evidence !== undefined) {
+    const changesInMs = earliest(steadyIn, overduePod(nowMs, pods)?.saysMoreInMs);
+    return { state: "FAILED", evidence, changesInMs };
+  }
   if (last === "FAILED") {
     const kept = health.lastFailure ?? { reason: "Unknown", message: "The worker failed; why is not known any more" };
     return { state: "FAILED", evidence: kept, changesInMs: steadyIn };
   }
 
-  const startLimitIn = later(goodUntilMs + startLimitMs - nowMs);
+  const startLimitIn = later(aliveUntilMs + startLimitMs - nowMs);
   if (last === "RUNNING" && health.lastReadyAtMs !== undefined) {
     const awayInMs = health.lastReadyAtMs + steadyMs - nowMs;
     if (awayInMs > 0) {
@@ -65,7 +74,7 @@ export function stateOf(health: RunHealth): RunState {
     }
   }
   const reason = health.ran || last === "RUNNING" ? "Recovering" : "Starting";
-  return { state: "STARTING", reason, changesInMs: earliest([steadyIn, startLimitIn]) };
+  return { state: "STARTING", reason, changesInMs: earliest(steadyIn, startLimitIn) };
 }
 
 export function isReady(pod: PodSeen): boolean {
@@ -79,11 +88,6 @@ function steadyInMs(pod: PodSeen, last: RunHealth["last"], nowMs: number): numbe
   // The kubelet's clock against ours, as minReadySeconds of a Deployment; a time to come counts as now.
   const readyForMs = Math.max(0, nowMs - (pod.readySinceMs ?? nowMs));
   return isSuspect ? steadyMs - readyForMs : 0;
-}
-
-function earliest(times: readonly (number | undefined)[]): number | undefined {
-  const some = times.filter((time) => time !== undefined);
-  return some.length === 0 ? undefined : Math.min(...some);
 }
 
 function later(inMs: number): number | undefined {

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import type { EffectiveSpec } from "../../api/configuration.ts";
 import type { IntegrationWorkflow } from "../../api/integration-workflow.ts";
+import { sameJson } from "../../api/json.ts";
 import type { Manifest } from "../../kubernetes/objects.ts";
-import { sameJson } from "../json.ts";
 import { isEnding, ownerReference, ownLabels, standingOf } from "../sight/ownership.ts";
 import type { PatchWrite } from "../sight/plan.ts";
 import type { ClaimSeen, DeploymentSpec } from "../sight/snapshot.ts";

@@ -1,11 +1,12 @@
 import type { IntegrationWorkflow } from "../../api/integration-workflow.ts";
+import { sameJson } from "../../api/json.ts";
+import { type RunRecord, runsAnnotation, writeRecord } from "../../api/run-record.ts";
 import type { Manifest } from "../../kubernetes/objects.ts";
-import { sameJson } from "../json.ts";
 import type { Look } from "../sight/look.ts";
 import { ownerReference, ownLabels } from "../sight/ownership.ts";
 import type { CreateWrite, ReplaceWrite } from "../sight/plan.ts";
-import { type RunRecord, runsAnnotation, writeRecord } from "../sight/run-record.ts";
 import type { DeploymentSeen, DeploymentSpec } from "../sight/snapshot.ts";
+import { asStored } from "./as-stored.ts";
 
 /**
  * The Deployment's write: a POST when there is none, else a PUT of all that is ours. A PUT and not an apply, because what
@@ -50,6 +51,11 @@ export function writeDeployment(
   return { ...base, verb: "replace", target: metadata, manifest };
 }
 
+/** Mostly word for word, which is quickly seen. */
+function isSame(stored: DeploymentSpec, expected: DeploymentSpec): boolean {
+  return sameJson(stored, expected) || sameJson(asStored(stored), asStored(expected));
+}
+
 /** What of the Deployment is not as it was written; empty: nothing. */
 export function driftOf(look: Look, own: DeploymentSeen, spec: DeploymentSpec): readonly string[] {
   const { accepted } = look.memory;
@@ -59,7 +65,7 @@ export function driftOf(look: Look, own: DeploymentSeen, spec: DeploymentSpec): 
   const record = own.metadata.annotations?.[runsAnnotation];
   return [
     ...(own.spec.replicas === expected.replicas ? [] : ["replicas"]),
-    ...(sameJson({ ...own.spec, replicas: 0 }, { ...expected, replicas: 0 }) ? [] : ["template"]),
+    ...(isSame({ ...own.spec, replicas: 0 }, { ...expected, replicas: 0 }) ? [] : ["template"]),
     ...(labels.every(([name, value]) => own.metadata.labels?.[name] === value) ? [] : ["labels"]),
     ...(record === writeRecord(look.record) ? [] : ["record of runs"]),
   ];

@@ -1,11 +1,10 @@
-import type { WorkflowConfiguration } from "../../api/configuration.ts";
+import { configurationKey, type WorkflowConfiguration } from "../../api/configuration.ts";
 import type { IntegrationWorkflow } from "../../api/integration-workflow.ts";
+import { isRecord, sameJson } from "../../api/json.ts";
 import type { Manifest } from "../../kubernetes/objects.ts";
-import { isRecord, sameJson } from "../json.ts";
 import { ownerReference, ownLabels } from "../sight/ownership.ts";
 import { digestOf, pinNames } from "../sight/pin-identity.ts";
 import type { DeploymentSpec, PinContent, PinSeen } from "../sight/snapshot.ts";
-import { configurationKey } from "./render.ts";
 
 /** Key of the pin with the rendered Deployment. */
 const deploymentKey = "deployment.json";
@@ -15,10 +14,10 @@ const deploymentKey = "deployment.json";
  * @param pins the workflow's own
  */
 export function pinNameFor(content: PinContent, workflowName: string, pins: readonly PinSeen[]): string {
-  const names = pinNames(workflowName, digestOf(content));
-  const [first = workflowName] = names;
+  const digest = digestOf(content);
+  const [first = workflowName] = pinNames(workflowName, digest);
   const held = new Map(pins.map((pin) => [pin.metadata.name, pin.content]));
-  const free = names.find((name) => !held.has(name) || sameJson(held.get(name), content));
+  const free = pinNames(workflowName, digest).find((name) => !held.has(name) || sameJson(held.get(name), content));
   // Sixteen collisions in a row do not happen; the create would fail, and be tried again.
   return free ?? first;
 }
@@ -41,12 +40,7 @@ export function pinManifest(workflow: IntegrationWorkflow, name: string, content
 }
 
 /** What a pin's data says; nothing for data that no operator wrote. */
-export function readPin(data: Readonly<Record<string, string>> | undefined): Pick<PinSeen, "content" | "digest"> {
-  const content = contentOf(data);
-  return { content, digest: content === undefined ? undefined : digestOf(content) };
-}
-
-function contentOf(data: Readonly<Record<string, string>> | undefined): PinContent | undefined {
+export function readPin(data: Readonly<Record<string, string>> | undefined): PinContent | undefined {
   const configuration = parsed(data?.[configurationKey]);
   const deployment = parsed(data?.[deploymentKey]);
   if (!isRecord(configuration) || !isRecord(deployment)) return undefined;

@@ -6,9 +6,21 @@ import type {
   V1Volume,
   V1VolumeMount,
 } from "@kubernetes/client-node";
-import type { EffectiveSpec, WorkflowConfiguration } from "../../api/configuration.ts";
+import { configurationKey, type EffectiveSpec, type WorkflowConfiguration } from "../../api/configuration.ts";
 import { labels, operatorName } from "../../api/group.ts";
 import { runVariable, workerPaths, workerPort } from "../../api/worker-contract.ts";
+import {
+  type CredentialsOf,
+  caBundleSource,
+  configurationFolder,
+  containerSecurity,
+  credentialsMount,
+  credentialsVolume,
+  fileMode,
+  podSecurity,
+  workerContainer,
+  workerPortName,
+} from "../../api/worker-pod.ts";
 import type { Wire } from "../../kubernetes/objects.ts";
 import type { DeploymentSpec } from "../sight/snapshot.ts";
 
@@ -19,15 +31,7 @@ type Volume = Wire<V1Volume>;
 type VolumeMount = Wire<V1VolumeMount>;
 type Resources = Wire<V1ResourceRequirements>;
 
-export const workerContainer = "worker";
-
-/** Key of the pin that the worker reads. */
-export const configurationKey = "workflow.json";
-
 const configurationVolume = "configuration";
-
-/** The user of distroless images; the number is what pod security looks at. */
-const nonRoot = 65_532;
 
 /** Enough for one application user's service limits; no CPU limit, because throttling would only make it late. */
 const defaultResources: Resources = {
@@ -127,14 +131,7 @@ function podSpec(spec: EffectiveSpec, worker: Container, podVolumes: readonly Vo
         }),
     ...(template.priorityClassName === undefined ? {} : { priorityClassName: template.priorityClassName }),
     ...(template.imagePullSecrets === undefined ? {} : { imagePullSecrets: template.imagePullSecrets }),
-    securityContext: {
-      runAsNonRoot: true,
-      runAsUser: nonRoot,
-      runAsGroup: nonRoot,
-      fsGroup: nonRoot,
-      fsGroupChangePolicy: "OnRootMismatch",
-      seccompProfile: { type: "RuntimeDefault" },
-    },
+    securityContext: podSecurity,
     containers: [worker],
     volumes: podVolumes,
   };
@@ -149,20 +146,16 @@ function container(spec: EffectiveSpec, defaultWorkerImage: string, claimName: s
     imagePullPolicy: "IfNotPresent",
     args: ["worker"],
     ...(env.length === 0 ? {} : { env }),
-    ports: [{ name: "http", containerPort: workerPort, protocol: "TCP" }],
+    ports: [{ name: workerPortName, containerPort: workerPort, protocol: "TCP" }],
     resources: resources(spec),
     // Opening a large queue after a crash can take minutes.
     startupProbe: probe("/livez", { periodSeconds: 5, failureThreshold: 60 }),
     livenessProbe: probe("/livez", { periodSeconds: 10, failureThreshold: 6 }),
     readinessProbe: probe("/readyz", { periodSeconds: 5, failureThreshold: 2 }),
-    securityContext: {
-      allowPrivilegeEscalation: false,
-      readOnlyRootFilesystem: true,
-      runAsNonRoot: true,
-      capabilities: { drop: ["ALL"] },
-    },
+    securityContext: containerSecurity,
     terminationMessagePath: workerPaths.lastWords,
-    terminationMessagePolicy: "File",
+    // Whatever has no last words, another image or a program that cannot run at all, says in its log why.
+    terminationMessagePolicy: "FallbackToLogsOnError",
     volumeMounts: mounts(spec, claimName),
   };
 }
@@ -185,8 +178,7 @@ function probe(path: string, times: { readonly periodSeconds: number; readonly f
   return { httpGet: { path, port: workerPort, scheme: "HTTP" }, timeoutSeconds: 3, successThreshold: 1, ...times };
 }
 
-/** Each system's Secret; mounted whole and live, so that a rotated credential needs no restart. */
-function secrets(spec: EffectiveSpec): readonly (readonly [system: string, secretName: string])[] {
+function secrets(spec: EffectiveSpec): readonly (readonly [system: CredentialsOf, secretName: string])[] {
   const references = [
     ["dynamics", spec.dynamics.credentialsSecretRef],
     ["campaign", spec.campaign.credentialsSecretRef],
@@ -204,29 +196,14 @@ function volumes(spec: EffectiveSpec, claimName: string | undefined): readonly V
     {
       name: configurationVolume,
       projected: {
-        // Group-readable: the files are root's, and the worker's group is fsGroup.
-        defaultMode: 0o440,
+        defaultMode: fileMode,
         sources: [
           { configMap: { items: [{ key: configurationKey, path: configurationKey }] } },
-          ...(caBundle === undefined
-            ? []
-            : [
-                {
-                  configMap: {
-                    name: caBundle.configMapRef.name,
-                    optional: true,
-                    items: [{ key: "ca.crt", path: "ca/ca.crt" }],
-                  },
-                },
-              ]),
+          ...(caBundle === undefined ? [] : [caBundleSource(caBundle.configMapRef.name)]),
         ],
       },
     },
-    // Optional: a missing credential is the worker's to name, with Secret and key.
-    ...secrets(spec).map(([system, secretName]) => ({
-      name: `credentials-${system}`,
-      secret: { secretName, optional: true, defaultMode: 0o440 },
-    })),
+    ...secrets(spec).map(([system, secretName]) => credentialsVolume(system, secretName)),
     ...(claimName === undefined ? [] : [{ name: "state", persistentVolumeClaim: { claimName } }]),
     { name: "tmp", emptyDir: { sizeLimit: "64Mi" } },
   ];
@@ -234,12 +211,8 @@ function volumes(spec: EffectiveSpec, claimName: string | undefined): readonly V
 
 function mounts(spec: EffectiveSpec, claimName: string | undefined): readonly VolumeMount[] {
   return [
-    { name: configurationVolume, mountPath: "/etc/integration-workflow", readOnly: true },
-    ...secrets(spec).map(([system]) => ({
-      name: `credentials-${system}`,
-      mountPath: `${workerPaths.credentials}/${system}`,
-      readOnly: true,
-    })),
+    { name: configurationVolume, mountPath: configurationFolder, readOnly: true },
+    ...secrets(spec).map(([system]) => credentialsMount(system)),
     ...(claimName === undefined ? [] : [{ name: "state", mountPath: workerPaths.state }]),
     { name: "tmp", mountPath: "/tmp" },
   ];

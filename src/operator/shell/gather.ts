@@ -2,9 +2,13 @@ import { labels } from "../../api/group.ts";
 import type { IntegrationWorkflow } from "../../api/integration-workflow.ts";
 import type { Client } from "../../kubernetes/client.ts";
 import { isNotFound } from "../../kubernetes/errors.ts";
-import type { KubernetesObject, ResourceKind } from "../../kubernetes/objects.ts";
+import { type KubernetesObject, keyOf, type ResourceKind } from "../../kubernetes/objects.ts";
+import { readWithoutManagedFields as read } from "../../kubernetes/partial-read.ts";
 import { networkPolicyName } from "../objects/network-policy.ts";
-import type { OperatorPolicy, OwnedKind, SeenMetadata, Snapshot } from "../sight/snapshot.ts";
+import { sameSystemsOf } from "../sight/opt-out-fields.ts";
+import { type Rival, rivalOf } from "../sight/rivals.ts";
+import type { DeploymentSeen, OperatorPolicy, OwnedKind, PinSeen, SeenMetadata, Snapshot } from "../sight/snapshot.ts";
+import type { LimitsLedger } from "./limits-ledger.ts";
 import type { Memories } from "./memory.ts";
 import {
   claims,
@@ -19,13 +23,15 @@ import {
   projectPod,
   projectReplicaSet,
   replicaSets,
+  workflows,
 } from "./projections.ts";
-import { cacheOf, type Watched } from "./watched.ts";
+import { cacheOf, type Watched, workflowKeys } from "./watched.ts";
 
 export interface GatherOptions {
   readonly client: Client;
   readonly watched: Watched;
   readonly memories: Memories;
+  readonly limits: LimitsLedger;
   readonly policy: OperatorPolicy;
   /** Epoch milliseconds. */
   readonly now: () => number;
@@ -47,7 +53,7 @@ export async function gather(
   workflow: IntegrationWorkflow,
   signal: AbortSignal,
 ): Promise<Snapshot> {
-  const { watched, memories, policy, now } = options;
+  const { watched, memories, limits, policy, now } = options;
   const { name, namespace } = workflow.metadata;
   const key = `${namespace}/${name}`;
   const cached: Snapshot = {
@@ -59,6 +65,8 @@ export async function gather(
     pins: watched.pins.cache.byIndex("workflow", key),
     claims: watched.claims.cache.byIndex("workflow", key),
     networkPolicy: watched.networkPolicies.cache.get(`${namespace}/${networkPolicyName(workflow)}`),
+    sharedLimits: limits.of(key),
+    rivals: rivalsOf(watched, workflow, (other) => watched.deployments.cache.get(other)),
     fresh: false,
     memory: memories.of(key).memory,
     policy,
@@ -66,22 +74,75 @@ export async function gather(
   return withTakenNames(options, key, cached, signal);
 }
 
-/** The same with Deployment, ReplicaSets and pods from the API server, causes before effects. */
+/**
+ * The same with Deployment, ReplicaSets, pods and rivals' Deployments from the API server, causes before effects; as it was
+ * when the workflow itself is another by now.
+ */
 export async function gatherAfresh(options: GatherOptions, snapshot: Snapshot, signal: AbortSignal): Promise<Snapshot> {
   const { client } = options;
-  const { name, namespace } = snapshot.workflow.metadata;
+  const { name, namespace, uid, generation } = snapshot.workflow.metadata;
   const query = { namespace, labelSelector: `${labels.workflow}=${name}` };
+  const live = await orNone(client.getMetadata(workflows, { namespace, name }, { signal }));
+  // The watch is behind: what it brings is looked at when it comes.
+  if (live?.uid !== uid || live.generation !== generation) return snapshot;
+  const rivals = await rivalsAfresh(options, snapshot.workflow, signal);
   const deployment = await find(client, deployments, namespace, name, signal);
-  const { items: sets } = await client.list(replicaSets, query, { signal });
-  const { items: found } = await client.list(pods, query, { signal });
+  const { items: sets } = await client.list(replicaSets, query, { signal, read });
+  const { items: found } = await client.list(pods, query, { signal, read });
   return {
     ...snapshot,
     nowMs: options.now(),
     deployment: deployment === undefined ? undefined : projectDeployment(deployment),
     replicaSets: sets.map(projectReplicaSet),
     pods: found.map(projectPod),
+    rivals,
     fresh: true,
   };
+}
+
+/** Workflows that keep this one from starting, out of those with opt-out fields in the same two systems. */
+function rivalsOf(
+  { workflows, pins }: Watched,
+  workflow: IntegrationWorkflow,
+  deploymentOf: (key: string) => DeploymentSeen | undefined,
+): readonly Rival[] {
+  const { namespace } = workflow.metadata;
+  const pinNamed = (name: string): PinSeen | undefined => pins.cache.get(`${namespace}/${name}`);
+  return keysOfSameSystems({ workflows, pins }, workflow).flatMap((key) => {
+    const other = workflows.cache.get(key);
+    if (other === undefined) return [];
+    return rivalOf(workflow, { workflow: other, deployment: deploymentOf(key), pinNamed }) ?? [];
+  });
+}
+
+/**
+ * Whom this process has started is in its cache of workflows: only whether it runs may be news. Two starts of the same
+ * systems are not decided at the same time (see `Controller`).
+ */
+async function rivalsAfresh(
+  { client, watched }: GatherOptions,
+  workflow: IntegrationWorkflow,
+  signal: AbortSignal,
+): Promise<readonly Rival[]> {
+  const { namespace } = workflow.metadata;
+  const read = new Map<string, DeploymentSeen | undefined>();
+  for (const key of keysOfSameSystems(watched, workflow)) {
+    const found = await find(client, deployments, namespace, key.slice(namespace.length + 1), signal);
+    read.set(key, found === undefined ? undefined : projectDeployment(found));
+  }
+  return rivalsOf(watched, workflow, (key) => read.get(key));
+}
+
+/** Of other workflows, by their specs and by what was pinned for them. */
+function keysOfSameSystems(
+  { workflows, pins }: Pick<Watched, "workflows" | "pins">,
+  { metadata, spec }: IntegrationWorkflow,
+): readonly string[] {
+  const systems = sameSystemsOf(metadata.namespace, spec);
+  if (systems === undefined) return [];
+  const byPin = pins.cache.byIndex("systems", systems).flatMap((pin) => workflowKeys(pin.metadata));
+  const bySpec = workflows.cache.byIndex("systems", systems).map((other) => keyOf(other.metadata));
+  return [...new Set([...bySpec, ...byPin])].filter((key) => key !== keyOf(metadata)).sort();
 }
 
 async function withTakenNames(
@@ -144,15 +205,19 @@ function looker<T extends KubernetesObject>(kind: ResourceKind<T>, add: (found: 
   };
 }
 
-async function find<T extends KubernetesObject>(
+function find<T extends KubernetesObject>(
   client: Client,
   kind: ResourceKind<T>,
   namespace: string,
   name: string,
   signal: AbortSignal,
 ): Promise<T | undefined> {
+  return orNone(client.get(kind, { namespace, name }, { signal }));
+}
+
+async function orNone<T>(found: Promise<T>): Promise<T | undefined> {
   try {
-    return await client.get(kind, { namespace, name }, { signal });
+    return await found;
   } catch (error) {
     if (isNotFound(error)) return undefined;
     throw error;

@@ -1,6 +1,7 @@
 import type { LastWords } from "../../api/worker-contract.ts";
 import { parseLastWords } from "../health/last-words.ts";
 import { isEnding } from "../sight/ownership.ts";
+import { withRefusal } from "../sight/refusals.ts";
 import { isUnfinished } from "../sight/remains.ts";
 import type { Memory, OwnedKind, PodSeen, Refusal, WorkerPoll } from "../sight/snapshot.ts";
 
@@ -19,15 +20,24 @@ export interface Remembered {
 
 /** What one leadership remembers of all workflows, by `namespace/name`. */
 export class Memories {
+  readonly #uids = new Map<string, string>();
   readonly #byKey = new Map<string, { -readonly [K in keyof Remembered]: Remembered[K] }>();
 
   of(key: string): Remembered {
     return this.#byKey.get(key) ?? nothing;
   }
 
-  /** Of a workflow that is gone. */
-  forget(key: string): void {
+  /** What is remembered is of this resource: of another that had its name before, all is forgotten. */
+  meet(key: string, uid: string): void {
+    const known = this.#uids.get(key);
+    if (known !== undefined && known !== uid) this.forget(key);
+    this.#uids.set(key, uid);
+  }
+
+  /** Of a workflow that is gone. @returns whether it was met */
+  forget(key: string): boolean {
     this.#byKey.delete(key);
+    return this.#uids.delete(key);
   }
 
   note(key: string, more: Partial<Memory>): void {
@@ -39,8 +49,8 @@ export class Memories {
     this.note(key, { poll });
   }
 
-  noteRefusal(key: string, refusal: Refusal | undefined): void {
-    this.note(key, { refusal });
+  noteRefusal(key: string, refusal: Omit<Refusal, "inARow">): void {
+    this.note(key, { refusal: withRefusal(this.of(key).memory.refusal, refusal) });
   }
 
   /** Listens for the last words of a pod that ends for good: the latest of a run count, and silence after them undoes them. */

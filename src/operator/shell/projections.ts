@@ -8,12 +8,13 @@ import type {
   V1Pod,
   V1ReplicaSet,
 } from "@kubernetes/client-node";
-import { apiGroup, apiVersion, kind, labels, operatorName, plural } from "../../api/group.ts";
+import { labels, operatorName, workflowKind } from "../../api/group.ts";
 import type { IntegrationWorkflow } from "../../api/integration-workflow.ts";
+import { isRecord } from "../../api/json.ts";
+import { workerContainer } from "../../api/worker-pod.ts";
 import type { ObjectMeta, ResourceKind, Stored, Wire } from "../../kubernetes/objects.ts";
-import { isRecord } from "../json.ts";
+import type { Unread } from "../../kubernetes/partial-read.ts";
 import { readPin } from "../objects/pin.ts";
-import { workerContainer } from "../objects/render.ts";
 import type {
   ClaimSeen,
   ContainerEnd,
@@ -29,13 +30,7 @@ import { epochMsOf } from "../time.ts";
 
 /** Of each kind, what it is called, and what is kept of it: ten thousand of each must fit in memory. */
 
-export const workflows: ResourceKind<IntegrationWorkflow> = {
-  group: apiGroup,
-  version: apiVersion,
-  plural,
-  kind,
-  namespaced: true,
-};
+export const workflows: ResourceKind<IntegrationWorkflow> = workflowKind;
 export const deployments = core<Stored<V1Deployment>>("apps", "v1", "deployments", "Deployment");
 export const replicaSets = core<Stored<V1ReplicaSet>>("apps", "v1", "replicasets", "ReplicaSet");
 export const pods = core<Stored<V1Pod>>("", "v1", "pods", "Pod");
@@ -70,6 +65,7 @@ export function projectWorkflow({
   status,
 }: IntegrationWorkflow): IntegrationWorkflow {
   const { name, namespace, uid, resourceVersion, generation, creationTimestamp, deletionTimestamp } = metadata;
+  const { labels: present } = metadata;
   return {
     apiVersion: version,
     kind: kindName,
@@ -81,13 +77,14 @@ export function projectWorkflow({
       generation,
       creationTimestamp,
       ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
+      ...(present === undefined ? {} : { labels: present }),
     },
     spec,
     ...(status === undefined ? {} : { status }),
   };
 }
 
-/** Needs the managed fields: they name whoever edited it. */
+/** The managed fields, where they are there, name whoever edited it. */
 export function projectDeployment({ metadata, spec, status }: Stored<V1Deployment>): DeploymentSeen {
   const { generation, annotations, finalizers } = metadata;
   return {
@@ -103,6 +100,13 @@ export function projectDeployment({ metadata, spec, status }: Stored<V1Deploymen
   };
 }
 
+/** Of the template, its metadata alone is looked at. */
+export const unreadOfReplicaSet: Unread = {
+  after: [',"template":{', ',"spec":{'],
+  before: '}}},"status":{',
+  not: [],
+};
+
 export function projectReplicaSet({ metadata, spec, status }: Stored<V1ReplicaSet>): ReplicaSetSeen {
   const { generation } = metadata;
   const failure = status?.conditions?.find(
@@ -117,9 +121,23 @@ export function projectReplicaSet({ metadata, spec, status }: Stored<V1ReplicaSe
   };
 }
 
+/** Of the spec, the node alone is looked at, which stands behind volumes and containers. */
+export const unreadOfPod: Unread = {
+  after: [',"spec":{'],
+  before: '"restartPolicy":"',
+  not: ['"nodeName":"', '"status":{'],
+};
+
 export function projectPod({ metadata, spec, status }: Stored<V1Pod>): PodSeen {
   const condition = (type: string) => status?.conditions?.find((entry) => entry.type === type);
   const [ready, scheduled] = [condition("Ready"), condition("PodScheduled")];
+  // The node controller takes Ready away from all pods of a node that is not heard of, and leaves the rest as it was. A pod
+  // that its readiness gates keep has the reason of the kubelet.
+  const isSilent =
+    ready?.status === "False" && ready.reason === undefined && condition("ContainersReady")?.status === "True";
+  const ended = condition("DisruptionTarget") ?? ready;
+  const sandbox = condition("PodReadyToStartContainers");
+  const worker = status?.containerStatuses?.find(({ name }) => name === workerContainer);
   const isUnschedulable = scheduled?.status === "False" && scheduled.reason === "Unschedulable";
   return {
     metadata: metadataOf(metadata),
@@ -129,17 +147,29 @@ export function projectPod({ metadata, spec, status }: Stored<V1Pod>): PodSeen {
     address: status?.podIP,
     readySinceMs: ready?.status === "True" ? (epochMsOf(ready.lastTransitionTime) ?? 0) : undefined,
     unschedulable: isUnschedulable ? (scheduled.message ?? "no reason given") : undefined,
-    worker: workerOf(status?.containerStatuses?.find(({ name }) => name === workerContainer)),
+    nodeSilentSinceMs: isSilent ? epochMsOf(ready.lastTransitionTime) : undefined,
+    failed:
+      status?.phase === "Failed" && status.reason !== undefined
+        ? { reason: status.reason, message: status.message ?? "", atMs: epochMsOf(ended?.lastTransitionTime) }
+        : undefined,
+    steps: {
+      createdAtMs: epochMsOf(metadata.creationTimestamp),
+      scheduledAtMs: scheduled?.status === "True" ? epochMsOf(scheduled.lastTransitionTime) : undefined,
+      sandboxAtMs: sandbox && (sandbox.status === "True" ? epochMsOf(sandbox.lastTransitionTime) : false),
+      workerAtMs: epochMsOf(worker?.state?.running?.startedAt),
+    },
+    worker: workerOf(worker),
   };
 }
 
 export function projectPin({ metadata, data }: Stored<V1ConfigMap>): PinSeen {
-  return { metadata: metadataOf(metadata), ...readPin(data) };
+  return { metadata: metadataOf(metadata), content: readPin(data) };
 }
 
-export function projectClaim({ metadata, spec }: Stored<V1PersistentVolumeClaim>): ClaimSeen {
+export function projectClaim({ metadata, spec, status }: Stored<V1PersistentVolumeClaim>): ClaimSeen {
   return {
     metadata: metadataOf(metadata),
+    bound: status?.phase === "Bound",
     storageClassName: spec?.storageClassName,
     accessModes: spec?.accessModes ?? [],
     size: spec?.resources?.requests?.["storage"] ?? "0",
@@ -187,6 +217,7 @@ function workerOf(status: Wire<V1ContainerStatus> | undefined): WorkerContainer 
   return {
     restarts: status.restartCount,
     running: state?.running !== undefined,
+    started: status.started,
     ...(state?.waiting === undefined
       ? {}
       : { waiting: { reason: state.waiting.reason ?? "Unknown", message: state.waiting.message ?? "" } }),

@@ -1,5 +1,5 @@
 import type { Client } from "../../kubernetes/client.ts";
-import { isNotFound } from "../../kubernetes/errors.ts";
+import { isForbidden, isNotFound } from "../../kubernetes/errors.ts";
 import type { KubernetesObject, ResourceKind } from "../../kubernetes/objects.ts";
 import { type Clock, sleep } from "../../telemetry/clock.ts";
 import type { Logger } from "../../telemetry/log.ts";
@@ -26,17 +26,20 @@ export interface WatchedNamespacesOptions {
 /**
  * Says which of the namespaces to watch are not there: the API server lists nothing in them, and that is no error to it.
  * The operator goes on, and stays ready: the others are looked after, and the missing one may be made later, which is
- * noticed. Runs until the signal aborts.
+ * noticed. Runs until the signal aborts, or nothing is left to look at.
  *
- * An operator that may not look (the chart's Roles are of namespaces alone) is refused its lists too where the namespace is
- * missing, and its Role with it: the log and /readyz say so.
+ * An operator that may not look (the chart's Roles are of namespaces alone) asks once: where the namespace is missing, and
+ * its Role with it, it is refused its lists too, and the log and /readyz say so.
  */
 export async function tellMissingNamespaces(options: WatchedNamespacesOptions, signal: AbortSignal): Promise<void> {
   const { client, namespaces, clock, logger, onLook } = options;
   const toldAtMs = new Map<string, number>();
+  const left = new Set(namespaces);
   const look = async (namespace: string): Promise<void> => {
-    const isMissing = await isNotThere(client, namespace, signal);
-    if (isMissing === undefined) return;
+    const seen = await lookAt(client, namespace, signal);
+    if (seen === "forbidden") left.delete(namespace);
+    if (seen === "forbidden" || seen === "unknown") return;
+    const isMissing = seen === "missing";
     onLook(namespace, isMissing);
     const before = toldAtMs.get(namespace);
     if (!isMissing) {
@@ -47,18 +50,23 @@ export async function tellMissingNamespaces(options: WatchedNamespacesOptions, s
     }
   };
   while (!signal.aborted) {
-    await Promise.all([...new Set(namespaces)].map(look));
+    await Promise.all([...left].map(look));
+    if (left.size === 0) return;
     await sleep(clock, lookEveryMs, signal);
   }
 }
 
-/** `undefined`: it cannot be known now. */
-async function isNotThere(client: Client, name: string, signal: AbortSignal): Promise<boolean | undefined> {
+async function lookAt(
+  client: Client,
+  name: string,
+  signal: AbortSignal,
+): Promise<"there" | "missing" | "forbidden" | "unknown"> {
   try {
     await client.get(kind, { name }, { signal });
-    return false;
+    return "there";
   } catch (error) {
+    if (isNotFound(error)) return "missing";
     // What else keeps it from looking keeps it from listing too, and is told there.
-    return isNotFound(error) ? true : undefined;
+    return isForbidden(error) ? "forbidden" : "unknown";
   }
 }

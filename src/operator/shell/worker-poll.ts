@@ -1,17 +1,19 @@
 import { type Dispatcher, request } from "undici";
-import { workerPort } from "../../api/worker-contract.ts";
+import type { WorkflowStatus } from "../../api/integration-workflow.ts";
+import { sameJson } from "../../api/json.ts";
+import { type WorkerStatus, workerPort } from "../../api/worker-contract.ts";
 import type { Client } from "../../kubernetes/client.ts";
 import type { WorkQueue } from "../../kubernetes/work-queue.ts";
 import { type DatedClock, sleep } from "../../telemetry/clock.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import { parseWorkerStatus } from "../health/last-words.ts";
 import { isReady } from "../health/state-of.ts";
-import { sameJson } from "../json.ts";
-import { isEnding } from "../sight/ownership.ts";
+import { isEnding, isOfEarlier } from "../sight/ownership.ts";
 import type { PodSeen, WorkerPoll } from "../sight/snapshot.ts";
 import { statusChange } from "../status/status-patch.ts";
 import type { CounterBudget } from "./counter-budget.ts";
 import type { Memories } from "./memory.ts";
+import type { Shard } from "./shard.ts";
 import { type Watched, workflowKeys } from "./watched.ts";
 
 export const pollModes = ["direct", "proxy", "off"] as const;
@@ -23,15 +25,22 @@ export interface WorkerPollOptions {
   /** Connections to workers, for mode direct. */
   readonly dispatcher: Dispatcher;
   readonly watched: Watched;
+  readonly shard: Shard;
   readonly memories: Memories;
   readonly budget: CounterBudget;
   readonly queue: WorkQueue;
   readonly clock: DatedClock;
+  /** From 0 to 1. */
+  readonly random?: () => number;
   readonly logger: Logger;
 }
 
-/** A round begins so long after the last one did, or when that is over. */
+/** A round begins so long after the last one did, or when that is over; later when there are many to ask. */
 const roundMs = 4000;
+/** Within its place in the round; so that no two operators, and no two workers, keep in step. */
+const mostJitterMs = 250;
+/** Far above what may go into status (see `CounterBudget`): a thousand workers that were asked every 4 s would cost more. */
+const asksPerSecond = 50;
 /** How many workers are asked at the same time: many workflows make the rounds longer, not heavier. */
 const concurrency = 32;
 const timeoutMs = 2000;
@@ -39,31 +48,39 @@ const timeoutMs = 2000;
 const maxBytes = 256 * 1024;
 
 /**
- * Asks one worker of each running workflow for its figures, round by round, until the signal aborts. A worker that does not
- * answer is asked again in the next round: what it last said stays.
+ * Asks one worker of each running workflow for its figures, round by round, until the signal aborts. Asks are spread over the
+ * round, each worker's at its place in it. A worker that does not answer is asked again in the next round: what it last said
+ * stays.
  */
 export async function pollWorkers(options: WorkerPollOptions, signal: AbortSignal): Promise<void> {
-  const { clock } = options;
+  const { clock, random = Math.random } = options;
   while (!signal.aborted) {
     const startedAtMs = clock.now();
-    const asked = [...podsToAsk(options.watched)].values();
+    const pods = podsToAsk(options);
+    const lengthMs = Math.max(roundMs, (pods.size / asksPerSecond) * 1000);
+    const everyMs = lengthMs / pods.size;
+    const asked = [...pods].entries();
     const ask = async (): Promise<void> => {
-      for (const [key, pod] of asked) {
+      for (const [place, [key, pod]] of asked) {
+        const dueAtMs = startedAtMs + place * everyMs + random() * Math.min(everyMs, mostJitterMs);
+        await sleep(clock, dueAtMs - clock.now(), signal);
         if (signal.aborted) return;
         await pollOne(options, key, pod, signal);
       }
     };
     await Promise.all(Array.from({ length: concurrency }, ask));
-    await sleep(clock, Math.max(0, startedAtMs + roundMs - clock.now()), signal);
+    await sleep(clock, Math.max(0, startedAtMs + lengthMs - clock.now()), signal);
   }
 }
 
 /** Each replica reports the whole queue: one of them is asked, a ready one if there is any. */
-function podsToAsk(watched: Watched): Map<string, PodSeen> {
+function podsToAsk({ watched, shard }: Pick<WorkerPollOptions, "watched" | "shard">): Map<string, PodSeen> {
   const chosen = new Map<string, PodSeen>();
   for (const pod of watched.pods.cache.values()) {
     if (pod.worker?.running !== true || pod.address === undefined || pod.run === undefined) continue;
     for (const key of workflowKeys(pod.metadata)) {
+      const workflow = watched.workflows.cache.get(key);
+      if (workflow === undefined || !shard.has(workflow) || isOfEarlier(pod.metadata, workflow)) continue;
       const present = chosen.get(key);
       if (present === undefined || rank(pod) < rank(present)) chosen.set(key, pod);
     }
@@ -109,16 +126,26 @@ function tell(
     return;
   }
   if (sameJson(before.status, now.status)) return;
-  const { schemaDrift, notReady, ...figures } = now.status;
-  const { schemaDrift: driftBefore, notReady: notReadyBefore, ...figuresBefore } = before.status;
+  const { schemaDrift, uncompared, notReady, ...figures } = now.status;
+  const {
+    schemaDrift: driftBefore,
+    uncompared: uncomparedBefore,
+    notReady: notReadyBefore,
+    ...figuresBefore
+  } = before.status;
   const isCountersOnly =
-    sameJson([schemaDrift, notReady], [driftBefore, notReadyBefore]) &&
-    statusChange(
-      { ...figuresBefore, mappings: [...figuresBefore.mappings] },
-      { ...figures, mappings: [...figures.mappings] },
-    ) === "counters";
+    sameJson([schemaDrift, uncompared ?? [], notReady], [driftBefore, uncomparedBefore ?? [], notReadyBefore]) &&
+    statusChange(asStatus(figuresBefore), asStatus(figures)) === "counters";
   if (isCountersOnly) queue.addAfter(key, budget.waitMs(key, clock.date().getTime()));
   else queue.add(key);
+}
+
+function asStatus({
+  mappings,
+  throttling = [],
+  ...figures
+}: Omit<WorkerStatus, "schemaDrift" | "uncompared" | "notReady">): WorkflowStatus {
+  return { ...figures, mappings: [...mappings], throttling: [...throttling] };
 }
 
 async function askDirectly({ dispatcher }: WorkerPollOptions, pod: PodSeen, signal: AbortSignal): Promise<string> {

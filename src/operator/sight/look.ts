@@ -1,7 +1,8 @@
+import type { Run, RunRecord } from "../../api/run-record.ts";
 import { isEnding, standingOf } from "./ownership.ts";
 import { isTrue } from "./pin-identity.ts";
 import { isUnfinished, type Remains, remainsOf } from "./remains.ts";
-import { type Run, type RunRecord, readRecord, recordFromStatus, runsAnnotation } from "./run-record.ts";
+import { recordOf } from "./run-record.ts";
 import type { DeploymentSeen, PinSeen, PodSeen, Snapshot } from "./snapshot.ts";
 
 /** A snapshot, and what follows from it at once. */
@@ -26,13 +27,17 @@ export interface Look extends Snapshot {
 export function lookAt(snapshot: Snapshot): Look {
   const { workflow, deployment, nowMs } = snapshot;
   const own = deployment !== undefined && standingOf(deployment.metadata, workflow) === "mine" ? deployment : undefined;
-  const record = readRecord(own?.metadata.annotations?.[runsAnnotation]) ?? recordFromStatus(workflow);
-  const [run] = record.runs;
-  const { restart } = workflow.spec;
-  const restartDue = restart !== undefined && restart !== record.handledRestart;
   const ownPins = snapshot.pins.filter(
     ({ metadata }) => standingOf(metadata, workflow) === "mine" && !isEnding(metadata),
   );
+  const { record: remembered } = snapshot.memory;
+  const record = recordOf(workflow, own, {
+    hasPin: (name) => ownPins.some(({ metadata }) => metadata.name === name),
+    remembered: remembered?.uid === workflow.metadata.uid ? remembered.text : undefined,
+  });
+  const [run] = record.runs;
+  const { restart } = workflow.spec;
+  const restartDue = restart !== undefined && restart !== record.handledRestart;
   return {
     ...snapshot,
     own,

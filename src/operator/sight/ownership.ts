@@ -16,6 +16,13 @@ export function standingOf(metadata: SeenMetadata, workflow: IntegrationWorkflow
   return references.some((reference) => isWorkflowNamed(reference, workflow.metadata.name)) ? "earlier" : "foreign";
 }
 
+/** Whether an object is older than the workflow: it belongs to an earlier one of the name. Both times are the API server's. */
+export function isOfEarlier({ creationTimestamp }: SeenMetadata, workflow: IntegrationWorkflow | undefined): boolean {
+  return (
+    workflow !== undefined && creationTimestamp !== undefined && creationTimestamp < workflow.metadata.creationTimestamp
+  );
+}
+
 export function isEnding(metadata: SeenMetadata): boolean {
   return metadata.deletionTimestamp !== undefined;
 }

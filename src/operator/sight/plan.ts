@@ -1,5 +1,5 @@
 import type { WorkflowStatus } from "../../api/integration-workflow.ts";
-import type { Manifest } from "../../kubernetes/objects.ts";
+import type { Manifest, ObjectMeta } from "../../kubernetes/objects.ts";
 import type { Memory, OwnedKind, SeenMetadata } from "./snapshot.ts";
 
 /** What is to be done about one workflow. An empty plan is the aim. */
@@ -15,7 +15,7 @@ export interface Plan {
   /** This hangs on what the caches may not show yet: read from the API server, and decide on that. */
   readonly lookAfresh: boolean;
   /** To be held until the next look. */
-  readonly remember: Pick<Memory, "lastReady" | "pin">;
+  readonly remember: Pick<Memory, "lastReady" | "pin" | "record" | "compared">;
 }
 
 /** One write, with its precondition: a create fails when the name is taken, all else when uid or version have changed. */
@@ -35,9 +35,10 @@ export interface CreateWrite extends WriteBase {
   readonly manifest: Manifest;
 }
 
+/** All that is ours of an object; its status may move meanwhile. */
 export interface ReplaceWrite extends WriteBase {
   readonly verb: "replace";
-  readonly target: SeenMetadata;
+  readonly target: SeenMetadata & Pick<ObjectMeta, "generation" | "annotations">;
   readonly manifest: Manifest;
 }
 

@@ -31,7 +31,7 @@ export function remainsOf(
   }
   const replicaSet = replicaSets.find((entry) => entry.replicas > 0 || lags(entry.metadata.generation, entry.status));
   if (replicaSet !== undefined) {
-    return { message: `Waiting for ReplicaSet ${replicaSet.metadata.name} to be scaled to 0` };
+    return { message: `Waiting for ReplicaSet ${replicaSet.metadata.name} to be scaled to 0${leftBehind(replicaSet)}` };
   }
   return pod === undefined ? undefined : strayPod(pod, unfinished.length);
 }
@@ -39,6 +39,12 @@ export function remainsOf(
 /** ReplicaSets leave evicted pods behind: finished pods count for nothing. */
 export function isUnfinished(pod: PodSeen): boolean {
   return pod.phase !== "Succeeded" && pod.phase !== "Failed";
+}
+
+/** Its Deployment was deleted without it: nothing scales it. */
+function leftBehind({ metadata: { ownerReferences = [], name, namespace } }: ReplicaSetSeen): string {
+  if (ownerReferences.length > 0) return "";
+  return `: no Deployment has it any more. Run: kubectl delete replicaset -n ${namespace} ${name}`;
 }
 
 /** Its controller has not acted on the newest spec, or still counts pods. */
@@ -66,6 +72,15 @@ function endingPod(nowMs: number, pod: PodSeen, count: number): Remains {
   return {
     message: `Pod ${place(pod, count)} should have ended by ${deletionTimestamp}. If the node is gone for good, delete its Node object, or run: kubectl delete pod -n ${namespace} ${name} --force --grace-period=0`,
   };
+}
+
+/** A pod that should be gone by now: it may hold what the next one needs. Before that, when it should be. */
+export function overduePod(nowMs: number, pods: readonly PodSeen[]): Partial<Remains> | undefined {
+  const ending = pods.filter((pod) => isEnding(pod.metadata)).sort((left, right) => endsAtMs(left) - endsAtMs(right));
+  const [pod] = ending;
+  if (pod === undefined) return undefined;
+  const { message, saysMoreInMs } = endingPod(nowMs, pod, ending.length);
+  return saysMoreInMs === undefined ? { message } : { saysMoreInMs };
 }
 
 function place(pod: PodSeen, count: number): string {

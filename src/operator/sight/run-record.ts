@@ -1,48 +1,7 @@
-import { apiGroup } from "../../api/group.ts";
 import type { IntegrationWorkflow } from "../../api/integration-workflow.ts";
-import { isRecord } from "../json.ts";
-
-/** Annotation of the Deployment that records its runs. It is written together with replicas, so the two never disagree. */
-export const runsAnnotation = `${apiGroup}/runs`;
-
-/** One run, from a start to a stop. */
-export interface Run {
-  readonly run: number;
-  /** Name of the pin. */
-  readonly pin: string;
-  /** Full hash of the pin's content; absent when only status remembers the run. */
-  readonly digest?: string;
-  /** Of the workflow, at the start. */
-  readonly generation: number;
-  readonly startedAt: string;
-}
-
-export interface RunRecord {
-  /** Started and not stopped. */
-  readonly active: boolean;
-  readonly handledRestart?: string | undefined;
-  /** Newest first. */
-  readonly runs: readonly Run[];
-}
-
-export function writeRecord(record: RunRecord): string {
-  return JSON.stringify(record);
-}
-
-/** @returns undefined for what no operator wrote */
-export function readRecord(text: string | undefined): RunRecord | undefined {
-  let value: unknown;
-  try {
-    value = text === undefined ? undefined : JSON.parse(text);
-  } catch {
-    // Edited by hand: status remembers the last run.
-    return undefined;
-  }
-  if (!isRecord(value) || typeof value["active"] !== "boolean" || !Array.isArray(value["runs"])) return undefined;
-  const { active, handledRestart, runs } = value;
-  if (handledRestart !== undefined && typeof handledRestart !== "string") return undefined;
-  return runs.every(isRun) ? { active, handledRestart, runs } : undefined;
-}
+import { type Run, type RunRecord, readRecord, runsAnnotation } from "../../api/run-record.ts";
+import { epochMsOf } from "../time.ts";
+import type { DeploymentSeen } from "./snapshot.ts";
 
 /** Restarts of one revision are many runs; an annotation has room for so many. */
 const mostRuns = 100;
@@ -52,6 +11,46 @@ export function keptRuns(runs: readonly Run[], limit: number): readonly Run[] {
   const pins = new Set<string>();
   const end = runs.findIndex(({ pin }) => pins.add(pin).size > limit + 1);
   return runs.slice(0, Math.min(mostRuns, end < 0 ? runs.length : end));
+}
+
+/** What else tells of a workflow's runs than its Deployment. */
+interface OtherSources {
+  /** Whether the pin of this name is there, and the workflow's. */
+  readonly hasPin: (name: string) => boolean;
+  /** The Deployment's annotation as it was last seen. */
+  readonly remembered?: string | undefined;
+}
+
+/**
+ * The record of the latest run. The Deployment has it, unless somebody deleted the Deployment, or put an old one in its
+ * place: then what was last seen of it has it, as long as this operator leads, and status the last run of it.
+ */
+export function recordOf(
+  workflow: IntegrationWorkflow,
+  deployment: DeploymentSeen | undefined,
+  { hasPin, remembered }: OtherSources,
+): RunRecord {
+  const told = recordFromStatus(workflow);
+  const [last] = told.runs;
+  const isGone = last !== undefined && isBefore(last, workflow) && !hasPin(last.pin);
+  const text = deployment?.metadata.annotations?.[runsAnnotation];
+  const known = [
+    readRecord(text),
+    remembered === text ? undefined : readRecord(remembered),
+    isGone ? { ...told, active: false, runs: [] } : told,
+  ].filter((record) => record !== undefined);
+  const latest = Math.max(...known.map(latestRun));
+  return known.find((record) => latestRun(record) === latest) ?? told;
+}
+
+export function latestRun({ runs }: RunRecord): number {
+  return runs[0]?.run ?? 0;
+}
+
+/** The run was before the resource was made: an old status was restored with it. Two clocks tell so, and may differ. */
+function isBefore({ startedAt }: Run, { metadata }: IntegrationWorkflow): boolean {
+  const [startedAtMs, madeAtMs] = [epochMsOf(startedAt), epochMsOf(metadata.creationTimestamp)];
+  return startedAtMs !== undefined && madeAtMs !== undefined && startedAtMs < madeAtMs;
 }
 
 /**
@@ -67,15 +66,4 @@ export function recordFromStatus({ status }: IntegrationWorkflow): RunRecord {
   const active = !isStopping && status?.state !== "STOPPED" && last !== undefined && last.revision === applied.name;
   const { name, run, generation, appliedAt } = applied;
   return { active, handledRestart, runs: [{ run, pin: name, generation, startedAt: appliedAt }] };
-}
-
-function isRun(value: unknown): value is Run {
-  return (
-    isRecord(value) &&
-    typeof value["run"] === "number" &&
-    typeof value["pin"] === "string" &&
-    typeof value["generation"] === "number" &&
-    typeof value["startedAt"] === "string" &&
-    (value["digest"] === undefined || typeof value["digest"] === "string")
-  );
 }

@@ -1,10 +1,22 @@
 import type { WorkflowCondition } from "../../api/integration-workflow.ts";
-import { clip } from "../health/last-words.ts";
+import { clip } from "../health/quote.ts";
 import { rfc3339 } from "../time.ts";
+
+/** The operator's conditions, in the order in which they are told. Which of them are known changes with time; this does not. */
+const order = [
+  "Ready",
+  "Running",
+  "Reconciling",
+  "Stalled",
+  "RestartRequired",
+  "SchemaDrift",
+  "LimitsOvercommitted",
+  "Throttled",
+] as const;
 
 /** What a condition is to say. */
 export interface Wanted {
-  readonly type: "Ready" | "Running" | "Reconciling" | "Stalled" | "RestartRequired" | "SchemaDrift";
+  readonly type: (typeof order)[number];
   readonly status: "True" | "False";
   readonly reason: string;
   readonly message: string;
@@ -31,7 +43,10 @@ export function mainConditions({ progress, reason, message, running }: Situation
   ];
 }
 
-/** The conditions as they are to be written; those that are not wanted, because nothing is known of them now, stay as they are. */
+/**
+ * The conditions as they are to be written; those that are not wanted, because nothing is known of them now, stay as they
+ * are. Somebody else's come last.
+ */
 export function conditionsFrom(
   previous: readonly WorkflowCondition[],
   wanted: readonly Wanted[],
@@ -39,13 +54,12 @@ export function conditionsFrom(
   nowMs: number,
 ): WorkflowCondition[] {
   const known = new Map(previous.map((condition) => [condition.type, condition]));
-  const types = new Set<string>(wanted.map(({ type }) => type));
-  return [
-    ...wanted.map(({ type, status, reason, message }) => {
-      const before = known.get(type);
-      const lastTransitionTime = before?.status === status ? before.lastTransitionTime : rfc3339(nowMs);
-      return { type, status, observedGeneration, lastTransitionTime, reason, message: clip(message, 4096) };
-    }),
-    ...previous.filter(({ type }) => !types.has(type)),
-  ];
+  const told = new Map(known);
+  for (const { type, status, reason, message } of wanted) {
+    const before = known.get(type);
+    const lastTransitionTime = before?.status === status ? before.lastTransitionTime : rfc3339(nowMs);
+    told.set(type, { type, status, observedGeneration, lastTransitionTime, reason, message: clip(message, 4096) });
+  }
+  const ours = new Set<string>(order);
+  return [...order.flatMap((type) => told.get(type) ?? []), ...previous.filter(({ type }) => !ours.has(type))];
 }

@@ -14,8 +14,16 @@ export type Figures = Pick<WorkflowStatus, "backlog" | "backlogEstimated" | "las
  */
 export function figuresOf(look: Look, state: WorkflowState): Figures {
   const figures = allFigures(look, state);
-  if (state === "RUNNING" || figures.mappings === undefined) return figures;
-  return { ...figures, mappings: figures.mappings.map(withoutPace) };
+  if (figures.mappings === undefined) return figures;
+  const mappings = inPlace(look.workflow.status?.mappings ?? [], figures.mappings);
+  return { ...figures, mappings: state === "RUNNING" ? mappings : mappings.map(withoutPace) };
+}
+
+/** Those that were told before keep their order: a worker may tell them in any. */
+function inPlace(before: readonly MappingStatus[], now: readonly MappingStatus[]): MappingStatus[] {
+  const places = new Map(before.map(({ name }, place) => [name, place]));
+  const placeOf = ({ name }: MappingStatus): number => places.get(name) ?? before.length;
+  return now.toSorted((left, right) => placeOf(left) - placeOf(right));
 }
 
 /** What does not run has no pace. */

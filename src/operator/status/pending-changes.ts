@@ -1,11 +1,13 @@
 import { effectiveSpec } from "../../api/configuration.ts";
+import { type Difference, differences, namedLists, schemaLists } from "../../api/difference.ts";
 import { type PendingChange, spec as specSchema, type WorkflowSpec } from "../../api/integration-workflow.ts";
-import { clip } from "../health/last-words.ts";
-import { isRecord } from "../json.ts";
+import { isRecord } from "../../api/json.ts";
+import { clip } from "../health/quote.ts";
 import { claimNameOf } from "../objects/claim.ts";
 import { renderDeployment } from "../objects/render.ts";
+import type { Look } from "../sight/look.ts";
+import { digestOf } from "../sight/pin-identity.ts";
 import type { OperatorPolicy, PinContent } from "../sight/snapshot.ts";
-import { type Difference, differences, namedLists, schemaLists } from "./difference.ts";
 
 /** In force at once, and so never pending: see `claimUpkeep`. */
 const inForce = new Set(["queue.volume.whenDeleted"]);
@@ -31,6 +33,25 @@ export function pendingChanges(written: WorkflowSpec, pinned: PinContent, policy
     (difference) => change(difference, "Operator"),
   );
   return [...edited, ...upgraded];
+}
+
+/** What waits, and what it was computed from: it is computed anew only when one of these is another. */
+export interface Compared {
+  readonly generation: number;
+  readonly digest: string;
+  readonly image: string;
+  readonly changes: readonly PendingChange[];
+}
+
+/** @returns undefined when no run is there to compare with */
+export function comparedWithRun({ workflow, active, remains, pin, policy, memory }: Look): Compared | undefined {
+  if (pin?.content === undefined || (!active && remains === undefined)) return undefined;
+  const { generation } = workflow.metadata;
+  const digest = digestOf(pin.content);
+  const image = policy.defaultWorkerImage;
+  const known = memory.compared;
+  if (known?.generation === generation && known.digest === digest && known.image === image) return known;
+  return { generation, digest, image, changes: pendingChanges(workflow.spec, pin.content, policy) };
 }
 
 function change({ path, from, to }: Difference, source: PendingChange["source"]): PendingChange {

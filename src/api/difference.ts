@@ -1,4 +1,4 @@
-import { isRecord, sameJson } from "../json.ts";
+import { isRecord, sameJson } from "./json.ts";
 
 /** One difference between two JSON values. */
 export interface Difference {
