@@ -22,7 +22,8 @@ import { fileURLToPath } from "node:url";
 import { runTool } from "./tool.ts";
 
 const packages = ["ca-certificates", "libatomic1", "libc6", "libgcc-s1", "libstdc++6", "tzdata"];
-const leftOut = ["./usr/share/man", "./usr/share/lintian", "./usr/share/locale", "./usr/share/bug"];
+// gconv: character sets for C programs; Node has its own.
+const leftOut = ["man", "lintian", "locale", "bug"].map((name) => `./usr/share/${name}`).concat("./usr/lib/*/gconv");
 
 const dockerfile = `FROM scratch
 ADD root.tar /
@@ -72,7 +73,11 @@ async function unpackPackages(downloads: string, root: string): Promise<void> {
     await runTool(["apt-get", "-qq", "update"]); // The lists are missing or older than what the archive holds.
     await runTool(download, undefined, downloads);
   }
+  // Where scanners look for what a distroless image is made of.
+  const status = join(root, "var/lib/dpkg/status.d");
+  mkdirSync(status, { recursive: true });
   for (const name of readdirSync(downloads)) {
+    writeFileSync(join(status, name.split("_", 1).join("")), await runTool(["dpkg-deb", "-f", join(downloads, name)]));
     const contents = join(downloads, `${name}.tar`);
     await runTool(["sh", "-c", 'dpkg-deb --fsys-tarfile "$1" > "$2"', "sh", join(downloads, name), contents]);
     const options = [...leftOut.map((path) => `--exclude=${path}`), "--keep-directory-symlink"];

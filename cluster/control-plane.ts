@@ -7,7 +7,12 @@ import { Agent } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BoundProcess, startBound, untilReady } from "./bound-process.ts";
-import { createAuthority, createSigningKey, type SignedCertificate } from "./certificates.ts";
+import {
+  type CertificateAuthority,
+  createAuthority,
+  createSigningKey,
+  type SignedCertificate,
+} from "./certificates.ts";
 import { kubeconfig } from "./kubeconfig.ts";
 import { freePort } from "./ports.ts";
 import { answers } from "./probe.ts";
@@ -28,10 +33,16 @@ export interface ControlPlane {
   readonly caPath: string;
   /** The folder with each process's log. */
   readonly logs: string;
+  /** Writes a kubeconfig file that signs in as this user, in these groups. @returns its path */
+  signIn(user: string, ...groups: readonly string[]): string;
+  /** Its API server's process, another one after each start. */
+  apiServerPid(): number | undefined;
   /** Kills the API server with SIGKILL: every watch breaks, and connections are refused. */
   killApiServer(): Promise<void>;
   /** Starts the API server again on the same port with the same data, and resolves when it is ready. */
   startApiServer(): Promise<void>;
+  /** Has etcd forget every version of every object but the present one, as it does every few minutes. */
+  compact(): Promise<void>;
   /** Ends every process and removes the data. */
   stop(): Promise<void>;
 }
@@ -66,7 +77,14 @@ async function startIn(
 ): Promise<ControlPlane> {
   const [etcdPort, apiPort] = [await freePort(), await freePort()];
   const url = `https://127.0.0.1:${apiPort}`;
-  const admin = writeCredentials(folder, url);
+  const authority = createAuthority("integration-workflow-tests", new Date());
+  const signIn = (user: string, ...groups: readonly string[]): string => {
+    const path = join(folder, `as-${user.replaceAll(":", "-")}.kubeconfig`);
+    const signed = authority.issue({ commonName: user, organizations: groups });
+    writeFileSync(path, kubeconfig(url, authority.certificate, signed), { mode: 0o600 });
+    return path;
+  };
+  const admin = writeCredentials(folder, url, authority);
   const logs = join(folder, "logs");
   mkdirSync(logs);
   const start = (name: string, args: readonly string[]): BoundProcess => {
@@ -74,9 +92,16 @@ async function startIn(
     running.push(started);
     return started;
   };
-  const agent = new Agent({ ca: admin.authority, cert: admin.user.certificate, key: admin.user.key });
+  const agent = new Agent({ ca: authority.certificate, cert: admin.certificate, key: admin.key });
 
-  start("etcd", etcdArguments(folder, etcdPort));
+  const etcd = start("etcd", etcdArguments(folder, etcdPort));
+  // The API server ends when its store is not there soon enough, which on a busy machine happens.
+  const isUp = () =>
+    fetch(`http://127.0.0.1:${etcdPort}/health`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  await untilReady(etcd, isUp, startSeconds);
   const apiArguments = [...apiServerArguments(folder, etcdPort, apiPort), ...(options.apiServerArguments ?? [])];
   let apiServer: BoundProcess | undefined;
   const startApiServer = async (): Promise<void> => {
@@ -95,15 +120,31 @@ async function startIn(
     url,
     caPath: join(folder, "ca.crt"),
     logs,
+    signIn,
+    apiServerPid: () => apiServer?.pid,
     killApiServer: async () => apiServer?.kill(),
     startApiServer,
+    compact: () => compactEtcd(etcdPort),
     stop,
   };
 }
 
-function writeCredentials(folder: string, url: string): { authority: string; user: SignedCertificate } {
+/** By etcd's own HTTP (https://etcd.io/docs/v3.6/dev-guide/api_grpc_gateway/). */
+async function compactEtcd(port: number): Promise<void> {
+  const call = async (path: string, body: object): Promise<{ header: { revision: string } }> => {
+    const answer = await fetch(`http://127.0.0.1:${port}/v3/kv/${path}`, {
+      method: "POST",
+      body: JSON.stringify(body),
+    });
+    if (!answer.ok) throw new Error(`etcd answered ${path} with ${answer.status}: ${await answer.text()}`);
+    return answer.json() as Promise<{ header: { revision: string } }>; // Every answer of etcd has this header.
+  };
+  const { header } = await call("range", { key: "AA==" });
+  await call("compaction", { revision: header.revision, physical: true });
+}
+
+function writeCredentials(folder: string, url: string, authority: CertificateAuthority): SignedCertificate {
   const write = (name: string, text: string): void => writeFileSync(join(folder, name), text, { mode: 0o600 });
-  const authority = createAuthority("integration-workflow-tests", new Date());
   const server = authority.issue({
     commonName: "kube-apiserver",
     hosts: ["127.0.0.1", "localhost", "kubernetes.default.svc"],
@@ -118,7 +159,7 @@ function writeCredentials(folder: string, url: string): { authority: string; use
   write("accounts.pub", accounts.publicKey);
   write("admin.kubeconfig", kubeconfig(url, authority.certificate, admin));
   write("controllers.kubeconfig", kubeconfig(url, authority.certificate, controllers));
-  return { authority: authority.certificate, user: admin };
+  return admin;
 }
 
 function etcdArguments(folder: string, port: number): string[] {

@@ -1,9 +1,10 @@
 /** What `npm start` puts on a cluster: the operator with its sandbox, and workflows to try. */
-import { setTimeout as delay } from "node:timers/promises";
-import type { Report } from "./build.ts";
+import type { DrillCluster } from "./drill/world.ts";
 import { ClusterError } from "./errors.ts";
 import { projectFolder } from "./image.ts";
-import { beginAnewIfReplaced } from "./sandbox-world.ts";
+import { callSandbox } from "./sandbox-control.ts";
+import { applyInThisWorld } from "./sandbox-world.ts";
+import { untilSettled, type Workflow } from "./settling.ts";
 import type { RunStep } from "./steps.ts";
 import type { Target, TargetImage } from "./target.ts";
 import { runTool } from "./tool.ts";
@@ -17,18 +18,20 @@ export interface Demo {
 }
 
 const release = "integration-workflow";
-const examples = `${projectFolder}examples/sandbox`;
-const settleSeconds = 180;
-const secondsBetweenLooks = 2;
+const chart = `${projectFolder}charts/integration-workflow-operator`;
+export const examples = `${projectFolder}examples/sandbox`;
+const sandboxService = "integration-workflow-sandbox";
+/** As many contacts as all three workflows have seen within a minute, and events to watch without waiting for them. */
+export const sandboxArguments = ["--contacts=2000", "--export-every-seconds=5", "--delivery-every-seconds=30"];
 
 /**
  * Installs or upgrades the operator, and makes the workflows of examples/sandbox and the Secrets they name.
  * @throws ClusterError NotInstalled, with the command that shows why
  */
 export async function installDemo(demo: Demo, image: TargetImage, step: RunStep): Promise<void> {
-  const chart = `${projectFolder}charts/integration-workflow-operator`;
   const tag = ["--set-string", `image.repository=${image.repository},image.tag=${image.tag}`];
-  const flags = ["--namespace", release, "--create-namespace", ...tag, "--set", "sandbox.enabled=true"];
+  const sandbox = ["--set", `sandbox.enabled=true,sandbox.extraArgs={${sandboxArguments.join(",")}}`];
+  const flags = ["--namespace", release, "--create-namespace", ...tag, ...sandbox];
   await step("operator and sandbox (Helm chart)", async () => {
     try {
       await helm(demo, "upgrade", "--install", release, chart, ...flags, "--wait", "--timeout", "3m");
@@ -40,8 +43,8 @@ export async function installDemo(demo: Demo, image: TargetImage, step: RunStep)
     }
   });
   await step("workflows and their Secrets (examples/sandbox)", async (report) => {
-    await kubectl(demo, "apply", "--filename", examples);
-    await beginAnewIfReplaced((...args) => kubectl(demo, ...args), release, report);
+    const anew = await applyInThisWorld((...args) => kubectl(demo, ...args), release, examples);
+    if (anew) report("the sandbox was replaced, and its records with it: the workflows begin anew");
   });
 }
 
@@ -57,24 +60,37 @@ export async function uninstallDemo(demo: Demo, step: RunStep): Promise<void> {
 }
 
 /**
- * Waits until every workflow that was asked to run says RUNNING and has nothing left to write, and reports each change.
- * Gives a sentence for each that is FAILED when the time is up.
+ * Waits until the workflows run and have nothing left to write.
+ * @throws ClusterError NotSettled
  */
-export async function watchWorkflows(demo: Demo, step: RunStep): Promise<string[]> {
-  return step("workflows run", async (report) => {
-    const deadline = performance.now() + settleSeconds * 1000;
-    const said = new Map<string, string>();
-    for (;;) {
-      const workflows = await listWorkflows(demo);
-      for (const workflow of workflows) sayOnce(workflow, said, report);
-      if (workflows.every(isSettled)) return [];
-      if (performance.now() > deadline) {
-        report(`not all have settled after ${settleSeconds} s; the table below tells how far they are`);
-        return workflows.filter(({ status }) => status?.state === "FAILED").map(describe);
-      }
-      await delay(secondsBetweenLooks * 1000);
-    }
-  });
+export async function untilDemoSettled(demo: Demo, step: RunStep): Promise<void> {
+  const describeCommand = demo.kubectlCommand;
+  await step("workflows run", (report) =>
+    untilSettled(() => listWorkflows(demo), { seconds: 180, secondsBetweenLooks: 2, describeCommand }, report),
+  );
+}
+
+/**
+ * Calls a method of the sandbox's control API, and gives its answer piece by piece.
+ * @throws ClusterError NoSandbox, SandboxRefused
+ */
+export function askSandbox(
+  { kubectl, target }: Pick<Demo, "target" | "kubectl">,
+  method: string,
+  body: string,
+): AsyncIterable<string> {
+  const place = ["--namespace", release];
+  return callSandbox([kubectl, ...target.kubectlFlags, ...place], sandboxService, method, body);
+}
+
+/** Where troubles are staged beside the workflows of `npm start`. */
+export function drillClusterOf({ kubectl, helm, target }: Demo): DrillCluster {
+  return {
+    kubectl: [kubectl, ...target.kubectlFlags],
+    helm: [helm, ...target.helmFlags],
+    release: { name: release, namespace: release, chart },
+    namespace: "troubles",
+  };
 }
 
 /** The table of workflows, as `kubectl get iw` prints it. */
@@ -82,42 +98,9 @@ export async function workflowTable(demo: Demo): Promise<string> {
   return kubectl(demo, "get", "integrationworkflows", "--all-namespaces");
 }
 
-/** The part of a workflow that is shown while waiting. */
-interface Workflow {
-  readonly metadata: { readonly name: string; readonly namespace: string };
-  readonly spec: { readonly state?: string; readonly restart?: string };
-  readonly status?: {
-    readonly state?: string;
-    readonly backlog?: number;
-    readonly lastSyncTime?: string;
-    readonly handledRestart?: string;
-    readonly failure?: { readonly reason?: string; readonly message?: string };
-  };
-}
-
 async function listWorkflows(demo: Demo): Promise<readonly Workflow[]> {
   const text = await kubectl(demo, "get", "integrationworkflows", "--all-namespaces", "--output", "json");
   return (JSON.parse(text) as { items: readonly Workflow[] }).items; // The CRD's schema has checked it.
-}
-
-function sayOnce(workflow: Workflow, said: Map<string, string>, report: Report): void {
-  const key = `${workflow.metadata.namespace}/${workflow.metadata.name}`;
-  const line = describe(workflow);
-  if (said.get(key) !== line) report(line);
-  said.set(key, line);
-}
-
-function describe({ metadata, status }: Workflow): string {
-  const name = `${metadata.namespace}/${metadata.name}`;
-  const { failure, state = "not yet seen by the operator", backlog } = status ?? {};
-  if (state === "FAILED") return `${name} FAILED: ${failure?.reason}: ${failure?.message}`;
-  return `${name} ${state}${backlog === undefined ? "" : `, ${backlog} records waiting to be written`}`;
-}
-
-function isSettled({ spec, status }: Workflow): boolean {
-  if (spec.state !== "Running") return true;
-  if (spec.restart !== undefined && spec.restart !== status?.handledRestart) return false;
-  return status?.state === "RUNNING" && status.lastSyncTime !== undefined && status.backlog === 0;
 }
 
 function kubectl({ kubectl: program, target }: Demo, ...args: readonly string[]): Promise<string> {

@@ -1,6 +1,16 @@
 /** The product's image, built from the checkout: by Docker where it answers, else by buildah on a base made here. */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { baseRecipe, writeBase } from "./base-image.ts";
@@ -20,7 +30,7 @@ export interface BuiltImage {
 }
 
 export interface ImageOptions {
-  /** The folder with Dockerfile, package.json, bin/ and dist/main.js. */
+  /** The folder with Dockerfile, package.json, bin/ and dist/. */
   readonly context: string;
   /** Whether Docker builds it, and keeps it. */
   readonly docker: boolean;
@@ -57,7 +67,8 @@ export async function buildImage(
     const known = await runTool(["docker", "images", "--quiet", image.reference]);
     if (known.trim() === "") {
       report(`building ${image.reference} with Docker`);
-      await runTool(["docker", "build", "--tag", image.reference, options.context]);
+      const version = ["--build-arg", `VERSION=${versionOf(options.context)}`];
+      await runTool(["docker", "build", ...version, "--tag", image.reference, options.context]);
     }
     return image;
   }
@@ -72,21 +83,38 @@ export async function buildImage(
   return { ...image, archivePath };
 }
 
-/** Makes dist/main.js of the checkout. */
+/** Makes dist of the checkout. */
 export async function bundle(): Promise<void> {
   await runTool([process.execPath, "--run=build"], undefined, projectFolder);
+}
+
+function versionOf(context: string): string {
+  // Ours, and npm reads it too.
+  return (JSON.parse(readFileSync(join(context, "package.json"), "utf8")) as { version: string }).version;
 }
 
 function contentHash({ context, docker }: ImageOptions): string {
   const hash = createHash("sha256");
   if (!docker) hash.update(baseRecipe);
-  for (const name of ["Dockerfile", "package.json", "dist/main.js", "bin/integration-workflow"]) {
+  const parts = globSync("dist/part-*.js", { cwd: context }).sort();
+  const program = ["dist/main.js", ...parts, "dist/console", "dist/sbom.cdx.json", "dist/THIRD-PARTY-LICENSES.txt"];
+  for (const name of ["Dockerfile", "LICENSE", "package.json", ...program, "bin/integration-workflow"]) {
     if (!existsSync(join(context, name))) {
       throw new ClusterError("NothingToBuild", `${join(context, name)} is missing: run npm run build`);
     }
-    hash.update(`${name}\0`).update(readFileSync(join(context, name)));
+    for (const file of filesOf(context, name)) hash.update(`${file}\0`).update(readFileSync(join(context, file)));
   }
   return hash.digest("hex").slice(0, 12);
+}
+
+/** A file, or all in a folder; relative to the context. */
+function filesOf(context: string, name: string): readonly string[] {
+  const path = join(context, name);
+  if (!statSync(path).isDirectory()) return [name];
+  return readdirSync(path, { recursive: true, encoding: "utf8" })
+    .map((entry) => join(name, entry))
+    .filter((entry) => !statSync(join(context, entry)).isDirectory())
+    .sort();
 }
 
 /** Every change of the program makes another archive: the last few are kept. */
@@ -117,6 +145,7 @@ async function buildWithBuildah(context: string, cache: string, reference: strin
     await buildah("build", "--tag", "localhost/base", "--file", join(base, "Dockerfile"), base);
     const file = join(context, "Dockerfile");
     const args = ["--pull-never", "--isolation", "chroot", "--build-arg", "BASE=localhost/base"];
+    args.push("--build-arg", `VERSION=${versionOf(context)}`);
     await buildah("build", ...args, "--tag", reference, "--file", file, context);
     const temporary = join(work, "image.tar");
     await buildah("push", "--quiet", reference, `docker-archive:${temporary}:${reference}`);

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { ClusterError } from "./errors.ts";
 
@@ -9,25 +9,46 @@ import { ClusterError } from "./errors.ts";
  */
 export async function lock(path: string, onWait: (holder: number) => void): Promise<() => void> {
   for (let said = false; ; ) {
-    try {
-      writeFileSync(path, String(process.pid), { flag: "wx" });
-      return () => rmSync(path, { force: true });
-    } catch (error) {
-      if (!hasCode(error, "EEXIST"))
-        throw new ClusterError("NotWritable", `${path} cannot be written`, { cause: error });
-    }
-    const holder = lockHolder(path);
-    if (holder === undefined) {
-      rmSync(path, { force: true });
-      continue;
-    }
-    if (!said) onWait(holder);
+    const taken = tryLock(path);
+    if (typeof taken === "function") return taken;
+    if (!said) onWait(taken);
     said = true;
     await delay(500);
   }
 }
 
-/** The live process that holds the lock. An empty file is a lock whose process ended while it wrote. */
+/**
+ * The same without waiting.
+ * @returns what gives the lock back, or the process that holds it
+ * @throws ClusterError NotWritable
+ */
+export function tryLock(path: string): (() => void) | number {
+  const draft = `${path}.${process.pid}`;
+  try {
+    for (;;) {
+      if (linked(draft, path)) return () => rmSync(path, { force: true });
+      const holder = lockHolder(path);
+      if (holder !== undefined) return holder;
+      rmSync(path, { force: true });
+    }
+  } finally {
+    rmSync(draft, { force: true });
+  }
+}
+
+/** Written before it has its name: nobody sees a lock without its holder. */
+function linked(draft: string, path: string): boolean {
+  try {
+    writeFileSync(draft, String(process.pid));
+    linkSync(draft, path);
+    return true;
+  } catch (error) {
+    if (hasCode(error, "EEXIST")) return false;
+    throw new ClusterError("NotWritable", `${path} cannot be written`, { cause: error });
+  }
+}
+
+/** The live process that holds the lock. A file that names none is nobody's. */
 function lockHolder(path: string): number | undefined {
   try {
     const holder = Number(readFileSync(path, "utf8")) || Number.NaN;

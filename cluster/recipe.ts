@@ -20,9 +20,18 @@ export interface BuildJob {
 
 /**
  * Each set is built, checked and replaced as one: an API server alone (with kubectl, as KUBEBUILDER_ASSETS has it),
- * what a node needs besides, what every cluster is used with, and kind.
+ * what a node needs besides, what plays thousands of nodes and pods, what every cluster is used with, kind, what GitOps tools
+ * take a resource for, what judges metrics and alerts, and what judges network policies.
  */
-export type BinarySet = "control-plane" | "node" | "tools" | "kind";
+export type BinarySet =
+  | "control-plane"
+  | "node"
+  | "fake-nodes"
+  | "tools"
+  | "kind"
+  | "kstatus"
+  | "prometheus"
+  | "policies";
 
 const kubernetesVersion = "1.36.3";
 const helmVersion = "4.3.1";
@@ -74,6 +83,7 @@ export const recipes: Readonly<Record<BinarySet, readonly BuildJob[]>> = {
     { module: "dns", packages: { coredns: "cluster/dns" } },
     { module: "pause", packages: { pause: "cluster/pause" } },
   ],
+  "fake-nodes": [kubernetesJob("kube-scheduler"), { module: "kwok", packages: { kwok: "sigs.k8s.io/kwok/cmd/kwok" } }],
   tools: [
     kubernetesJob("kubectl"),
     {
@@ -83,6 +93,16 @@ export const recipes: Readonly<Record<BinarySet, readonly BuildJob[]>> = {
     },
   ],
   kind: [{ module: "kind", packages: { kind: "sigs.k8s.io/kind" } }],
+  kstatus: [{ module: "kstatus", packages: { kstatus: "cluster/kstatus" } }],
+  // Without the discovery of targets, which no file of rules needs, it is half as much to build.
+  prometheus: [
+    {
+      module: "prometheus",
+      packages: { promtool: "github.com/prometheus/prometheus/cmd/promtool" },
+      tags: "remove_all_sd",
+    },
+  ],
+  policies: [{ module: "policies", packages: { cyclonus: "github.com/mattfenwick/cyclonus/cmd/cyclonus" } }],
 };
 
 /** The folder of a Go module of ours. */
