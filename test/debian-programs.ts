@@ -10,9 +10,24 @@ import { runTool } from "../cluster/tool.ts";
  * @throws ClusterError ToolMissing where there is no apt-get or dpkg, ToolFailed where the packages cannot be had
  */
 export async function debianPrograms(packages: readonly string[]): Promise<string> {
+  return unpacked(packages.join("+"), async () => packages);
+}
+
+/** The same with everything that the packages need and this machine does not have. */
+export async function debianProgramsWithDependencies(packages: readonly string[]): Promise<string> {
+  return unpacked(`${packages.join("+")}+dependencies`, async () => {
+    const asked = ["apt-get", "install", "--print-uris", "--yes", "--no-install-recommends", ...packages];
+    const uris = await runTool(asked, undefined, "/");
+    // 'http://…/name_version_arch.deb' name_version_arch.deb size hash
+    return [...uris.matchAll(/^'[^']*' ([^_\s]+)_/gm)].map(([, name = ""]) => name);
+  });
+}
+
+async function unpacked(name: string, packagesOf: () => Promise<readonly string[]>): Promise<string> {
   const cache = join(cacheFolder(process.env), "debian");
-  const folder = join(cache, packages.join("+"));
+  const folder = join(cache, name);
   if (existsSync(folder)) return folder;
+  const packages = await packagesOf();
   mkdirSync(cache, { recursive: true });
   const work = mkdtempSync(join(cache, "work-"));
   try {

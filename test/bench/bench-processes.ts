@@ -39,8 +39,8 @@ export class BenchWorld {
     this.addresses = addresses;
     this.control = controlClient(addresses.controlUrl ?? "");
     const { credentials, dataverseTokenUrl, campaignTokenUrl } = addresses;
-    this.#secret("dynamics", { ...credentials, tokenUrl: dataverseTokenUrl });
-    this.#secret("campaign", { ...credentials, scopes: "campaign", tokenUrl: campaignTokenUrl });
+    this.secret("dynamics", { ...credentials, tokenUrl: dataverseTokenUrl });
+    this.secret("campaign", { ...credentials, scopes: "campaign", tokenUrl: campaignTokenUrl });
   }
 
   static async make(options: SandboxProcessOptions): Promise<BenchWorld> {
@@ -59,8 +59,13 @@ export class BenchWorld {
 
   start(mappings: readonly IngressMapping[], engineCallsPerSecond: number, flags = noServer): BenchWorker {
     const { dataverseUrl, campaignUrl } = this.addresses;
+    return this.startConfigured(configurationText(dataverseUrl, campaignUrl, mappings, engineCallsPerSecond), flags);
+  }
+
+  /** @param text of workflow.json */
+  startConfigured(text: string, flags: readonly string[]): BenchWorker {
     const configuration = join(this.#directory, "workflow.json");
-    writeFileSync(configuration, configurationText(dataverseUrl, campaignUrl, mappings, engineCallsPerSecond));
+    writeFileSync(configuration, text);
     const worker = new BenchWorker([
       ...["--config", configuration, "--credentials", this.#directory, "--state", join(this.#directory, "state")],
       ...["--termination-log", join(this.#directory, "last-words"), ...flags],
@@ -79,7 +84,7 @@ export class BenchWorld {
     rmSync(this.#directory, { recursive: true });
   }
 
-  #secret(system: string, values: Readonly<Record<string, string>>): void {
+  secret(system: string, values: Readonly<Record<string, string>>): void {
     mkdirSync(join(this.#directory, system));
     for (const [key, value] of Object.entries(values)) writeFileSync(join(this.#directory, system, key), value);
   }

@@ -14,12 +14,13 @@ export const benchMapping: IngressMapping = {
   picklistValues: "Label",
 };
 
-/** `workflow.json`; 1000 engine calls a second is the most that a workflow may be given. */
+/** `workflow.json`; 1000 engine calls a second is the most that a workflow may be given. @param more of its spec */
 export function configurationText(
   dynamicsUrl: string,
   campaignUrl: string,
   mappings: readonly IngressMapping[],
   engineCallsPerSecond = 1000,
+  more: object = {},
 ): string {
   return JSON.stringify({
     workflow: { name: "bench", namespace: "default", uid: "bench" },
@@ -28,6 +29,7 @@ export function configurationText(
       dynamics: { url: dynamicsUrl, credentialsSecretRef: { name: "dynamics" } },
       campaign: { url: campaignUrl, credentialsSecretRef: { name: "campaign" }, engineCallsPerSecond },
       ingress: { mappings },
+      ...more,
     },
   });
 }

@@ -1,71 +1,56 @@
+/** What the queue does alone, every commit on disk: by processes that write as the engine does, each on a queue of its own. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLogger } from "../../src/telemetry/log.ts";
-import type { Incoming, LeasedRecord, Queue } from "../../src/worker/queue/interface.ts";
-import { openPostgresQueue } from "../../src/worker/queue/postgres/postgres-queue.ts";
+import type { Queue } from "../../src/worker/queue/interface.ts";
+import type { Incoming } from "../../src/worker/queue/page.ts";
 import { openSqliteQueue } from "../../src/worker/queue/sqlite/sqlite-queue.ts";
-import { PostgresServer } from "../integration/postgres/server.ts";
+import type { LeasedRecord } from "../../src/worker/queue/turn.ts";
 import type { Measurement } from "./table.ts";
 
-const pages = 20;
 const recordsPerPage = 5000;
+/** As many as one worker has in work at most. */
 const recordsInParallel = 64;
 const leaseMs = 120_000;
 
-/** What the queue does alone, every commit on disk. */
+/** Records a second. */
+export interface QueueSpeed {
+  readonly pages: number;
+  readonly turns: number;
+}
+
 export async function queueAlone(): Promise<readonly Measurement[]> {
+  const records = 100_000;
+  const { pages, turns } = await embeddedSpeed(records);
+  return [
+    { what: `queue: pages of ${recordsPerPage} committed`, records, seconds: records / pages },
+    { what: `queue: leased, begun and settled, ${recordsInParallel} at once`, records, seconds: records / turns },
+  ];
+}
+
+export async function embeddedSpeed(records: number): Promise<QueueSpeed> {
   const directory = mkdtempSync(join(tmpdir(), "bench-queue-"));
   const queue = await openSqliteQueue({ directory, now: Date.now, logger: silentLogger }, new AbortController().signal);
   try {
-    return await measure([queue], "queue");
+    return await speedOf([queue], records);
   } finally {
     await queue.close();
     rmSync(directory, { recursive: true });
   }
 }
 
-/** The same in PostgreSQL on this machine, by one, two and four workers. */
-export async function queueInPostgres(): Promise<readonly Measurement[]> {
-  const server = await PostgresServer.start();
-  const measurements: Measurement[] = [];
-  try {
-    for (const workers of [1, 2, 4]) {
-      const open = () =>
-        openPostgresQueue(
-          {
-            url: async () => server.url(),
-            secret: "no Secret",
-            workflow: { namespace: "bench", name: `of-${workers}`, uid: "" },
-            logger: silentLogger,
-          },
-          new AbortController().signal,
-        );
-      const queues = await Promise.all(Array.from({ length: workers }, open));
-      measurements.push(...(await measure(queues, `queue in PostgreSQL, workers: ${workers}`)));
-      await Promise.all(queues.map((queue) => queue.close()));
-    }
-    return measurements;
-  } finally {
-    await server.end();
-  }
-}
-
-/** @param queues of one store, each with its own records in hand */
-async function measure(queues: readonly Queue[], what: string): Promise<readonly Measurement[]> {
+/** @param queues of one store */
+export async function speedOf(queues: readonly Queue[], records: number): Promise<QueueSpeed> {
   const [reader] = queues;
-  if (reader === undefined) return [];
-  const records = pages * recordsPerPage;
+  if (reader === undefined) throw new Error("there is no queue");
   let startedAt = performance.now();
-  for (let page = 0; page < pages; page++) await commitPage(reader, page);
-  const commitSeconds = (performance.now() - startedAt) / 1000;
+  for (let page = 0; page * recordsPerPage < records; page++) await commitPage(reader, page);
+  const pages = (records * 1000) / (performance.now() - startedAt);
+  for (const queue of queues) await queue.checkpoints(); // None is leased to who does not know the newest generation.
   startedAt = performance.now();
-  await Promise.all(queues.flatMap((queue) => Array.from({ length: recordsInParallel }, () => drain(queue))));
-  const drainSeconds = (performance.now() - startedAt) / 1000;
-  return [
-    { what: `${what}: pages of ${recordsPerPage} committed`, records, seconds: commitSeconds },
-    { what: `${what}: leased, begun and settled, ${recordsInParallel} at once`, records, seconds: drainSeconds },
-  ];
+  await Promise.all(queues.map(drain));
+  return { pages, turns: (records * 1000) / (performance.now() - startedAt) };
 }
 
 async function commitPage(queue: Queue, page: number): Promise<void> {
@@ -79,12 +64,27 @@ async function commitPage(queue: Queue, page: number): Promise<void> {
   await queue.commitPage({ checkpoint, records, stage: "Snapshot", replay: false, listed: false });
 }
 
+/** As the engine's writer: so many turns at once, and the next records leased ahead. */
 async function drain(queue: Queue): Promise<void> {
-  for (;;) {
-    const records = await queue.lease("contact", 8, leaseMs);
-    if (records.length === 0) return;
-    for (const record of records) await takeTurn(queue, record);
-  }
+  let leased: LeasedRecord[] = [];
+  let ahead: Promise<readonly LeasedRecord[]> | undefined;
+  const lease = () => queue.lease("contact", recordsInParallel, leaseMs);
+  const next = async (): Promise<LeasedRecord | undefined> => {
+    while (leased.length === 0) {
+      ahead ??= lease();
+      const waitedFor = ahead;
+      const found = await waitedFor;
+      if (found.length === 0) return undefined;
+      if (ahead !== waitedFor) continue; // Another turn took them.
+      leased = [...found];
+      ahead = lease();
+    }
+    return leased.shift();
+  };
+  const turns = async () => {
+    for (let record = await next(); record !== undefined; record = await next()) await takeTurn(queue, record);
+  };
+  await Promise.all(Array.from({ length: recordsInParallel }, turns));
 }
 
 async function takeTurn(queue: Queue, record: LeasedRecord): Promise<void> {

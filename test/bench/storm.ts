@@ -1,24 +1,42 @@
 /**
  * Many storms: how many the worker comes through, and what it looked like when it did not.
- * `npm run bench -- storm --seeds 1000 [--from 1] [--parallel 6]`. Control-C lets the storms under way end, and says how to go on;
+ * `npm run bench -- storm --seeds 1000 [--from 1] [--parallel 6] [--flow egress] [--store postgres --replicas 4]`. Control-C lets the storms under way end, and says how to go on;
  * once more, or SIGTERM, ends them at once.
  */
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runStorm, type StormResult } from "../storm/storm.ts";
-
-/** Larger than those that every change must come through. */
-const storm = { contacts: 120, happenings: 45, calmSeconds: 120 } as const;
+import type { StormResult } from "../storm/course.ts";
+import { type FlowName, flows } from "../storm/flows.ts";
+import type { MakeStore } from "../storm/ground.ts";
+import { PostgresStores } from "../storm/postgres-store.ts";
+import { inSqlite } from "../storm/store.ts";
 
 export interface ManyStorms {
+  readonly flow: FlowName;
   readonly seeds: number;
   readonly from: number;
   readonly parallel: number;
+  /** Processes on one PostgreSQL database; undefined: one on SQLite. */
+  readonly replicas: number | undefined;
 }
 
 /** @returns whether the worker came through all of them */
-export async function manyStorms({ seeds, from, parallel }: ManyStorms): Promise<boolean> {
+export async function manyStorms(storms: ManyStorms): Promise<boolean> {
+  const { replicas, flow } = storms;
+  const how = flow === "ingress" ? "" : ` --flow ${flow}`;
+  if (replicas === undefined) return storm(storms, inSqlite, how);
+  const stores = await PostgresStores.prepare();
+  try {
+    return await storm(storms, stores.make(replicas), `${how} --store postgres --replicas ${replicas}`);
+  } finally {
+    await stores.end();
+  }
+}
+
+/** @param how the options that ask for such a store */
+async function storm({ flow, seeds, from, parallel }: ManyStorms, makeStore: MakeStore, how: string): Promise<boolean> {
+  const { run, large } = flows[flow];
   const end = from + seeds;
   const logs = mkdtempSync(join(tmpdir(), "storms-"));
   const startedAt = performance.now();
@@ -28,7 +46,7 @@ export async function manyStorms({ seeds, from, parallel }: ManyStorms): Promise
   let broken = 0;
   const leftOut = new Set<string>();
   const interrupt = () => {
-    console.log(`ending: to go on, npm run bench -- storm --seeds ${end - next} --from ${next}`);
+    console.log(`ending: to go on, npm run bench -- storm --seeds ${end - next} --from ${next}${how}`);
     isEnding = true;
     process.once("SIGINT", endAtOnce);
   };
@@ -47,12 +65,12 @@ export async function manyStorms({ seeds, from, parallel }: ManyStorms): Promise
     const path = join(logs, `seed-${seed}.log`);
     writeFileSync(path, [...faults, "", ...diary, "", workerLog].join("\n"));
     console.log(`seed ${seed}: BROKEN, ${calm}, all of it in ${path}\n  ${faults.slice(0, 5).join("\n  ")}`);
-    console.log(`  once more: npm run bench -- storm --seeds 1 --from ${seed}`);
+    console.log(`  once more: npm run bench -- storm --seeds 1 --from ${seed}${how}`);
   };
   const storms = async (): Promise<void> => {
     while (next < end && !isEnding) {
       const seed = next++;
-      report(seed, await runStorm({ seed, ...storm }));
+      report(seed, await run({ ...large, seed, makeStore }));
     }
   };
   await Promise.all(Array.from({ length: parallel }, storms));

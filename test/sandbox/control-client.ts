@@ -2,7 +2,7 @@ import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
 import { ControlError, type SandboxControl } from "../../src/sandbox/control/interface.ts";
 
-const streams: readonly string[] = ["rows", "records", "allWrites"] satisfies (keyof SandboxControl)[];
+const streams: readonly string[] = ["rows", "records", "allWrites", "allRowWrites"] satisfies (keyof SandboxControl)[];
 
 /**
  * The control API of a sandbox in another process, by the same interface as in process.

@@ -1,27 +1,24 @@
-/** A sandbox in this process and one worker after the other as processes, on one store. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+/** A sandbox in this process, workers as processes, and the store of their queues. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
-import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import type { IngressMapping } from "../../src/api/integration-workflow.ts";
-import type { LastWords, WorkerStatus } from "../../src/api/worker-contract.ts";
+import type { WorkflowSpec } from "../../src/api/integration-workflow.ts";
+import type { SandboxOptions } from "../../src/sandbox/options.ts";
 import { type RunningSandbox, startSandbox } from "../../src/sandbox/sandbox.ts";
 import { silentLogger } from "../../src/telemetry/log.ts";
 import type { WorkerOptions } from "../../src/worker/process/run.ts";
-import { noVolumes, SmallVolume } from "../unit/worker/queue/small-volume.ts";
-import { accountKey, customResources, customTables } from "./workflow.ts";
+import type { Store } from "./store.ts";
+import { WorkerProcess } from "./worker-process.ts";
+import { Workers } from "./workers.ts";
 
 /**
  * Short figures, so that much happens in little time. Always: a call's time, and the longest that the storm holds a
- * request back on top of it, are less than a lease, with room for a slow machine; with one more call's time they are more.
+ * request back on top of it, are less than the part of a lease that a call is begun with; with one more call's time they
+ * are more than all of it. What is held back for long lands when nobody waits for it any more.
  */
-const callTimeoutSeconds = 2.5;
-export const longestHoldMs = 2500;
-export const leaseMs = 6000;
+export const callTimeoutMs = 2500;
+export const longestHoldMs = 3200;
+export const leaseMs = 7700;
 const settings: WorkerOptions["settings"] = {
   pollIntervalMs: 400,
   pageSize: 20,
@@ -34,91 +31,81 @@ const settings: WorkerOptions["settings"] = {
   checkIntervalMs: 1000,
   freshCheckMs: 300,
 };
-/** Room for the store of the largest storm. */
-const volumeSize = "16m";
+/** Longer than most of what keeps a process from saying that it still reads. */
+const readingLeaseMs = 3000;
 
-/** What the store says when no process has it. */
-export interface StoreFigures {
-  readonly pending: number;
-  readonly deadIds: readonly string[];
+/** What a workflow does: of its spec what its type asks for, and what this adds to `campaign`. */
+export type Flow = Pick<WorkflowSpec, "type"> &
+  Partial<Pick<WorkflowSpec, "ingress" | "egress" | "optInOut">> & {
+    readonly campaign?: Partial<WorkflowSpec["campaign"]>;
+  };
+
+export interface StartOptions {
+  /** The workflow's name; each has a queue of its own. */
+  readonly workflow?: string;
+  readonly stillSeconds?: number;
 }
+
+export const onlyWorkflow = "storm";
+
+/** Makes the store of a ground; one that is in the workers' state directory is to be there. */
+export type MakeStore = (stateDirectory: string) => Promise<Store>;
 
 export class Ground {
   readonly sandbox: RunningSandbox;
-  /** Where the store is; undefined where none can be mounted. */
-  readonly volume: SmallVolume | undefined;
-  /** Why there is no volume to fill. */
-  readonly noVolume: string | undefined;
+  readonly store: Store;
   readonly #directory: string;
   readonly #workers: WorkerProcess[] = [];
 
-  private constructor(sandbox: RunningSandbox, directory: string) {
+  private constructor(sandbox: RunningSandbox, directory: string, store: Store) {
     this.sandbox = sandbox;
+    this.store = store;
     this.#directory = directory;
     process.once("SIGTERM", this.#abandon);
-    const volume = mounted(join(directory, "state"));
-    if (typeof volume === "string") this.noVolume = volume;
-    else this.volume = volume;
     const { credentials, dataverseTokenUrl, campaignTokenUrl } = sandbox;
     const { clientId, clientSecret } = credentials;
-    this.#secret("dynamics", { ...credentials, tokenUrl: dataverseTokenUrl });
-    this.#secret("campaign", { clientId, clientSecret, scopes: "campaign", tokenUrl: campaignTokenUrl });
+    this.secret("dynamics", { ...credentials, tokenUrl: dataverseTokenUrl });
+    this.secret("campaign", { clientId, clientSecret, scopes: "campaign", tokenUrl: campaignTokenUrl });
+    if (store.postgresUrl !== undefined) this.secret("postgres", { url: store.postgresUrl });
   }
 
-  static async make(contacts: number, seed: number): Promise<Ground> {
-    const sandbox = await startSandbox({ contacts, seed }, silentLogger);
-    const { control } = sandbox;
-    for (const resource of customResources) await control.addResource({ resource });
-    for (const table of customTables) await control.addTable({ table });
-    await control.setColumn({ table: "account", column: { name: accountKey, label: "Number", type: "String" } });
-    // The sandbox makes a few for many contacts.
-    const more = Array.from({ length: Math.ceil(contacts / 4) }, () => ({ cells: { name: "More", statecode: 0 } }));
-    await control.insertRows({ table: "account", rows: more });
-    return new Ground(sandbox, mkdtempSync(join(tmpdir(), "storm-")));
+  static async make(options: Partial<SandboxOptions>, makeStore: MakeStore): Promise<Ground> {
+    const sandbox = await startSandbox(options, silentLogger);
+    const directory = mkdtempSync(join(tmpdir(), "storm-"));
+    return new Ground(sandbox, directory, await makeStore(join(directory, "state")));
   }
 
-  /** Starts a worker on this ground's store; the one before it may still be ending. */
-  start(mappings: readonly IngressMapping[]): WorkerProcess {
-    const { dataverseUrl, campaignUrl } = this.sandbox;
-    const n = this.#workers.length;
-    const at = (name: string) => join(this.#directory, name);
-    const spec = {
-      type: "Ingress",
-      dynamics: { url: dataverseUrl, credentialsSecretRef: { name: "dynamics" } },
-      campaign: { url: campaignUrl, credentialsSecretRef: { name: "campaign" }, engineCallsPerSecond: 1000 },
-      ingress: { mappings },
-      worker: { terminationGracePeriodSeconds: 10 },
-    };
-    const workflow = { name: "storm", namespace: "crm", uid: "b9e7" };
-    const configurationPath = at(`workflow-${n}.json`);
-    writeFileSync(configurationPath, JSON.stringify({ workflow, spec }));
-    const worker = new WorkerProcess({
-      configurationPath,
-      credentialsDirectory: at("credentials"),
-      stateDirectory: at("state"),
-      lastWordsPath: at(`last-words-${n}`),
-      caBundlePath: at("none"),
-      address: { host: "127.0.0.1", port: 0 },
-      callTimeoutSeconds,
-      settings,
+  /** What is mounted for a system that the worker signs in to. */
+  secret(system: string, values: Readonly<Record<string, string>>): void {
+    const directory = join(this.#directory, "credentials", system);
+    mkdirSync(directory, { recursive: true });
+    for (const [name, value] of Object.entries(values)) writeFileSync(join(directory, name), value);
+  }
+
+  /** Starts the processes of a run on this ground's store; those before may still be ending. */
+  start(flow: Flow, options: StartOptions = {}): Workers {
+    const { workflow = onlyWorkflow, ...more } = options;
+    const configurationPath = join(this.#directory, `workflow-${this.#workers.length}.json`);
+    const configuration = { workflow: { name: workflow, namespace: "crm", uid: "b9e7" }, spec: this.#spec(flow) };
+    writeFileSync(configurationPath, JSON.stringify(configuration));
+    const stateDirectory = join(this.#directory, "state", workflow);
+    mkdirSync(stateDirectory, { recursive: true });
+    return new Workers(this.store.replicas, () => {
+      const worker = new WorkerProcess({
+        configurationPath,
+        credentialsDirectory: join(this.#directory, "credentials"),
+        stateDirectory,
+        lastWordsPath: join(this.#directory, `last-words-${this.#workers.length}`),
+        caBundlePath: join(this.#directory, "none"),
+        address: { host: "127.0.0.1", port: 0 },
+        callTimeoutSeconds: callTimeoutMs / 1000,
+        settings,
+        readingLeaseMs,
+        ...more,
+      });
+      this.#workers.push(worker);
+      return worker;
     });
-    this.#workers.push(worker);
-    return worker;
-  }
-
-  /** To be asked only while no worker lives. */
-  figures(): StoreFigures {
-    const store = new DatabaseSync(join(this.#directory, "state", "queue.db"));
-    try {
-      const pending = Number(store.prepare("SELECT count(*) AS n FROM pending").get()?.["n"]);
-      const deadIds = store
-        .prepare("SELECT id FROM dead")
-        .all()
-        .map((row) => String(row["id"]));
-      return { pending, deadIds };
-    } finally {
-      store.close();
-    }
   }
 
   log(): string {
@@ -129,98 +116,37 @@ export class Ground {
     await Promise.all(this.#workers.map((worker) => worker.kill()));
     await this.sandbox.close();
     process.off("SIGTERM", this.#abandon);
+    await this.store.end();
     this.#leave();
+  }
+
+  #spec({ campaign, ...flow }: Flow): object {
+    const { dataverseUrl, campaignUrl } = this.sandbox;
+    const inPostgres = this.store.postgresUrl !== undefined;
+    return {
+      ...flow,
+      dynamics: { url: dataverseUrl, credentialsSecretRef: { name: "dynamics" } },
+      campaign: {
+        url: campaignUrl,
+        credentialsSecretRef: { name: "campaign" },
+        engineCallsPerSecond: 1000,
+        ...campaign,
+      },
+      // Each replica believes that it is alone: what is left of the limits to one of several is too little for a storm's pace.
+      worker: { terminationGracePeriodSeconds: 10, replicas: 1 },
+      ...(inPostgres ? { queue: { postgres: { credentialsSecretRef: { name: "postgres" } } } } : {}),
+    };
   }
 
   /** A volume outlives the process that mounted it. */
   readonly #abandon = (): void => {
     for (const worker of this.#workers) void worker.kill();
+    this.store.abandon();
     this.#leave();
     process.kill(process.pid, "SIGTERM"); // With nobody else to hear it, as the end.
   };
 
   #leave(): void {
-    this.volume?.unmount();
     rmSync(this.#directory, { recursive: true, force: true });
-  }
-
-  #secret(system: string, values: Readonly<Record<string, string>>): void {
-    const directory = join(this.#directory, "credentials", system);
-    mkdirSync(directory, { recursive: true });
-    for (const [name, value] of Object.entries(values)) writeFileSync(join(directory, name), value);
-  }
-}
-
-/** @returns why there can be none here */
-function mounted(directory: string): SmallVolume | string {
-  if (noVolumes !== undefined) return noVolumes;
-  try {
-    return new SmallVolume(directory, volumeSize);
-  } catch (error) {
-    return error instanceof Error ? error.message.trim() : String(error);
-  }
-}
-
-export class WorkerProcess {
-  readonly #child: ChildProcess;
-  readonly #lastWordsPath: string;
-  readonly exit: Promise<number | string>;
-  #output = "";
-
-  constructor(options: WorkerOptions) {
-    this.#lastWordsPath = options.lastWordsPath;
-    const args = [fileURLToPath(import.meta.resolve("./child.ts")), JSON.stringify(options)];
-    this.#child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
-    for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      stream?.on("data", (chunk: Buffer) => {
-        this.#output += chunk.toString("utf8");
-      });
-    }
-    this.exit = once(this.#child, "close").then(([code, signal]) => code ?? signal);
-  }
-
-  get log(): string {
-    return this.#output;
-  }
-
-  /** Whether it got as far as its first log line. */
-  get hasBegun(): boolean {
-    return this.#output.includes('"worker.started"');
-  }
-
-  /** How many mappings it has begun to read. */
-  get fittedMappings(): number {
-    return this.#output.split('"mapping.fitted"').length - 1;
-  }
-
-  get hasEnded(): boolean {
-    return this.#child.exitCode !== null || this.#child.signalCode !== null;
-  }
-
-  /** undefined while it has none: it does not listen yet, or its queue is not open. */
-  async status(): Promise<WorkerStatus | undefined> {
-    const url = /"url":"(http:[^"]+)"/.exec(this.#output)?.[1];
-    if (url === undefined || this.hasEnded) return undefined;
-    const response = await fetch(`${url}/status`).catch(() => undefined);
-    if (response?.status !== 200) return undefined;
-    return response.json().then(
-      (status) => status as WorkerStatus, // What the worker's contract says.
-      () => undefined,
-    );
-  }
-
-  lastWords(): LastWords {
-    return JSON.parse(readFileSync(this.#lastWordsPath, "utf8")) as LastWords;
-  }
-
-  /** @returns its exit code; `late` when it did not end in time */
-  async stop(withinMs: number): Promise<number | string> {
-    this.#child.kill("SIGTERM");
-    return Promise.race([this.exit, sleep(withinMs, "late", { ref: false })]);
-  }
-
-  async kill(): Promise<void> {
-    if (!this.hasEnded) this.#child.kill("SIGKILL");
-    await this.exit;
   }
 }

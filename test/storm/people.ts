@@ -82,7 +82,10 @@ export class People {
   }
 
   async change(table: MappedTable, count: number): Promise<void> {
-    const ids = await this.some(table, count);
+    await this.changeThese(table, await this.some(table, count));
+  }
+
+  async changeThese(table: MappedTable, ids: readonly string[]): Promise<void> {
     for (const id of ids) await this.#update(table, [{ id, cells: await this.#rows.cells(table) }]);
   }
 

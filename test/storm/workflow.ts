@@ -1,6 +1,7 @@
 /** What the storm's workflow maps at first, and the resources that it fills beside Campaign's own. */
 import type { IngressMapping } from "../../src/api/integration-workflow.ts";
 import type { Resource } from "../../src/sandbox/campaign/schema.ts";
+import type { SandboxControl } from "../../src/sandbox/control/interface.ts";
 import type { Table } from "../../src/sandbox/dataverse/schema.ts";
 
 /** The tables that the storm maps. */
@@ -144,7 +145,7 @@ export const orders: IngressMapping = {
 
 const name = { name: "new_name", label: "Name", type: "String" } as const;
 
-export const customTables: readonly Table[] = [
+const customTables: readonly Table[] = [
   {
     name: shops.table,
     entitySet: "new_shops",
@@ -174,7 +175,7 @@ const keyAndName = [
   { name: "name", type: "string", maxLength: 200 },
 ] as const;
 
-export const customResources: readonly Resource[] = [
+const customResources: readonly Resource[] = [
   companyResource,
   {
     name: "cusShop",
@@ -197,6 +198,16 @@ export const customResources: readonly Resource[] = [
     ],
   },
 ];
+
+/** Makes what the workflow maps, in a sandbox with so many contacts. */
+export async function furnish(control: SandboxControl, contacts: number): Promise<void> {
+  for (const resource of customResources) await control.addResource({ resource });
+  for (const table of customTables) await control.addTable({ table });
+  await control.setColumn({ table: "account", column: { name: accountKey, label: "Number", type: "String" } });
+  // The sandbox makes a few for many contacts.
+  const more = Array.from({ length: Math.ceil(contacts / 4) }, () => ({ cells: { name: "More", statecode: 0 } }));
+  await control.insertRows({ table: "account", rows: more });
+}
 
 /** The table of one of the storm's mappings. */
 export function tableOf({ table }: IngressMapping): MappedTable {

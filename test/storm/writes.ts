@@ -1,13 +1,33 @@
 /** What the sandbox's log of writes says of every call that the worker made. */
 import type { IngressMapping } from "../../src/api/integration-workflow.ts";
-import type { WriteEntry } from "../../src/sandbox/campaign/write-log.ts";
 import type { SandboxControl } from "../../src/sandbox/control/interface.ts";
+import type { WriteEntry } from "../../src/sandbox/write-log.ts";
 import { type Chronicle, stampOf } from "./chronicle.ts";
 import { expectedFields, isSame, keyOf, passes, type RowState, type Values } from "./expected.ts";
 import { stampFields, tableOf } from "./workflow.ts";
 
 /** Fields whose values change without a new stamp. */
 export type Unstamped = ReadonlySet<string>;
+
+/** Of each key: no call for it came while another one for it was under way, which landed later. */
+async function overlaps(control: SandboxControl, resource: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  for await (const { key, entries } of control.allWrites({ resource })) {
+    // In the order of landing: whatever came before an earlier one landed was under way with it.
+    let earlier: WriteEntry | undefined;
+    for (const entry of entries) {
+      const { arrivedAt, landedAt, sequence } = entry;
+      if (arrivedAt === undefined) continue;
+      if (earlier !== undefined && arrivedAt < earlier.landedAt) {
+        found.push(
+          `${resource} ${key}: write ${sequence} came ${Math.round(earlier.landedAt - arrivedAt)} ms before write ${earlier.sequence} landed, and itself landed ${Math.round(landedAt - earlier.landedAt)} ms after it`,
+        );
+      }
+      earlier = entry;
+    }
+  }
+  return found;
+}
 
 /**
  * Of each key and each row that had it, stamps never go down; and every write is a version that its row had, whole, as one
@@ -22,7 +42,7 @@ export async function faultyWrites(
 ): Promise<readonly string[]> {
   const { resource } = mapped;
   const table = tableOf(mapped);
-  const found: string[] = [];
+  const found = [...(await overlaps(control, resource))];
   const mappings = chronicle.mappings(table);
   for await (const { key, entries } of control.allWrites({ resource })) {
     const newest = new Map<string, number>();

@@ -35,7 +35,7 @@ function askedToEndWhileLoading(
 ): ReturnType<typeof spawnSync> {
   const preload = fileURLToPath(import.meta.resolve("./term-while-loading.ts"));
   const main = fileURLToPath(import.meta.resolve("../../src/main.ts"));
-  return spawnSync(process.execPath, [...nodeFlags, "--import", preload, main, role, ...flags], { timeout: 20_000 });
+  return spawnSync(process.execPath, [...nodeFlags, "--import", preload, main, role, ...flags], { timeout: 120_000 });
 }
 
 const workerFlags = ["--config", at("workflow.json"), "--state", at("state"), "--termination-log", at("words")];
@@ -50,7 +50,15 @@ describe("SIGTERM before a role's code is loaded ends it like any other", () => 
 
   test("the sandbox", () => {
     const addresses = ["--dataverse-address", "127.0.0.1:0", "--campaign-address", "127.0.0.1:0"];
-    const ended = askedToEndWhileLoading("sandbox", ["--contacts", "1", "--control-address", "0", ...addresses]);
+    const ended = askedToEndWhileLoading("sandbox", [
+      "--contacts",
+      "1",
+      "--control-address",
+      "0",
+      "--sftp-address",
+      "0",
+      ...addresses,
+    ]);
     expect(ended, String(ended.stdout)).toMatchObject({ signal: null, status: 0 });
   });
 

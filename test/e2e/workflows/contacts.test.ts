@@ -31,7 +31,7 @@ test("every contact arrives in Campaign once, field by field, while the backlog 
   const { status } = await workflow(kubectl, "contacts");
   expect(status.transitions?.map(({ from, to }) => `${from} to ${to}`).slice(0, 1)).toEqual(["STARTING to RUNNING"]);
   expect(await kubectl.run(["get", "iw", "contacts"])).toMatch(/contacts\s+Ingress\s+RUNNING\s+0\s+false/);
-  await kubectl.run(["wait", "--for=condition=Ready", "iw/contacts", "--timeout=5s"]);
+  await kubectl.run(["wait", "--for=condition=Ready", "iw/contacts", "--timeout=60s"]);
 });
 
 test("a contact that is changed, added or deleted in Dataverse is so in Campaign within seconds", async () => {
@@ -46,9 +46,9 @@ test("a contact that is changed, added or deleted in Dataverse is so in Campaign
 
   const lastName = async (key: string) =>
     (await sandbox.findRecords({ resource: "profile", key }))[0]?.values["lastName"];
-  await expect.poll(() => lastName(changed), seconds(20)).toBe("Łukasiewicz");
+  await expect.poll(() => lastName(changed), seconds(60)).toBe("Łukasiewicz");
   const gone = async () => (await sandbox.findRecords({ resource: "profile", key: deleted })).length;
-  await expect.poll(gone, seconds(20)).toBe(0);
-  await expect.poll(() => differences(sandbox), seconds(20)).toEqual([]);
+  await expect.poll(gone, seconds(60)).toBe(0);
+  await expect.poll(() => differences(sandbox), seconds(60)).toEqual([]);
   await untilStatus(kubectl, "contacts", "no backlog", ({ backlog }) => backlog === 0);
 });

@@ -57,8 +57,8 @@ test("an edit waits, is named, and is gone when taken back; the pod and the Depl
   expect(status.pendingChanges).toEqual([
     { path: "ingress.mappings[table=contact].applyDeletes", from: "true", to: "false", source: "Spec" },
   ]);
-  await kubectl.run(["wait", "--for=condition=RestartRequired", `iw/${name}`, "--timeout=10s"]);
-  await kubectl.run(["wait", "--for=condition=Ready", `iw/${name}`, "--timeout=10s"]);
+  await kubectl.run(["wait", "--for=condition=RestartRequired", `iw/${name}`, "--timeout=60s"]);
+  await kubectl.run(["wait", "--for=condition=Ready", `iw/${name}`, "--timeout=60s"]);
   expect(await running()).toEqual(before);
 
   await edit([{ op: "replace", path: "/spec/ingress", value: spec.ingress }]);
@@ -121,7 +121,7 @@ test("a graceful stop shows the exact backlog, and the start after it brings the
   });
   const values = async () => (await sandbox.findRecords({ resource: "profile", key: first ?? "" }))[0]?.values;
   await expect
-    .poll(values, { timeout: 20_000, interval: 200 })
+    .poll(values, { timeout: 60_000, interval: 200 })
     .toMatchObject({ firstName: "Grace", lastName: "Hopper" });
   expect(await values()).not.toHaveProperty("middleName");
 });

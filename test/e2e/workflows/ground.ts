@@ -6,9 +6,9 @@ import type { SandboxControl } from "../../../src/sandbox/control/interface.ts";
 import { controlClient } from "../../sandbox/control-client.ts";
 import { Kubectl } from "./kubectl.ts";
 
-const operatorNamespace = "integration-workflow";
-const release = "integration-workflow-operator";
-const chart = "charts/integration-workflow-operator";
+export const operatorNamespace = "integration-workflow";
+export const release = "integration-workflow-operator";
+export const chart = "charts/integration-workflow-operator";
 const sandboxName = "integration-workflow-sandbox";
 
 export interface Ground {
@@ -40,13 +40,21 @@ export function operatorKubectl(): Kubectl {
   return new Kubectl(inject("kubectl"), inject("kubeconfig"), operatorNamespace);
 }
 
-/** A namespace with an empty sandbox in it, and an operator that looks after it. */
-export async function prepareGround(namespace: string): Promise<Ground> {
+/**
+ * A namespace with a sandbox in it, empty unless it is told otherwise, and an operator that looks after it.
+ * @param operatorValues of the chart
+ */
+export async function prepareGround(
+  namespace: string,
+  sandboxArguments = ["--contacts=0"],
+  operatorValues: readonly string[] = [],
+): Promise<Ground> {
   const kubectl = new Kubectl(inject("kubectl"), inject("kubeconfig"), namespace);
-  await installOperator();
+  await installOperator(...operatorValues);
   const enforced = { "pod-security.kubernetes.io/enforce": "restricted" };
   await kubectl.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace, labels: enforced } });
-  const values = ["--set", "sandbox.enabled=true", "--set", "sandbox.extraArgs={--contacts=0}", ...imageValues()];
+  const extra = `sandbox.extraArgs={${sandboxArguments.join(",")}}`;
+  const values = ["--set", "sandbox.enabled=true", "--set", extra, ...imageValues()];
   const manifests = await helm("template", release, chart, "-n", namespace, "-s", "templates/sandbox.yaml", ...values);
   await kubectl.run(["apply", "-f", "-"], manifests);
   await kubectl.run(["rollout", "status", `deployment/${sandboxName}`, "--timeout=120s"]);
@@ -83,13 +91,14 @@ function secret(name: string, stringData: Record<string, string>): object {
   return { apiVersion: "v1", kind: "Secret", metadata: { name }, stringData };
 }
 
-interface Forward {
+export interface Forward {
   readonly port: number;
   close(): void;
 }
 
-function forwardPort(kubectl: Kubectl, target: string, port: number): Promise<Forward> {
-  const child = kubectl.start(["port-forward", "--address", "127.0.0.1", target, `:${port}`]);
+/** @param local the port here; any free one where it is left out */
+export function forwardPort(kubectl: Kubectl, target: string, port: number, local: number | "" = ""): Promise<Forward> {
+  const child = kubectl.start(["port-forward", "--address", "127.0.0.1", target, `${local}:${port}`]);
   return new Promise((resolve, reject) => {
     let err = "";
     child.stderr.on("data", (chunk: Buffer) => {

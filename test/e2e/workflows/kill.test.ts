@@ -67,7 +67,8 @@ test.concurrent(`the operator is killed at ${kills} random moments of start, sto
     "running the last restart",
     ({ state, handledRestart }) => state === "RUNNING" && handledRestart === "last",
   );
-  expect(await pods(kubectl, name)).toHaveLength(1);
+  // The pods of the runs before have ended, and may be there for a moment longer.
+  await vi.waitFor(async () => expect(await pods(kubectl, name)).toHaveLength(1), patience);
   await kubectl.mergePatch("iw", name, { spec: { state: "Stopped" } });
   await untilState(kubectl, name, "STOPPED");
   expect((await pods(kubectl, name)).filter(({ status }) => status.phase === "Running")).toEqual([]);

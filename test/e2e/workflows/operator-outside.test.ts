@@ -13,7 +13,8 @@ beforeAll(async () => {
   ground = await prepareGround("outside");
   await loadContacts(ground.sandbox, 200);
   await scale(0);
-  await operatorKubectl().run(["wait", "--for=delete", "pod", "-l", "app.kubernetes.io/component=operator"]);
+  const operators = ["pod", "-l", "app.kubernetes.io/component=operator"];
+  await operatorKubectl().run(["wait", "--for=delete", ...operators, "--timeout=180s"]);
 });
 afterAll(async () => {
   await scale(2);

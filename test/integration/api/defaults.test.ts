@@ -68,6 +68,7 @@ describe("what is not written gets the documented default", () => {
     });
     expect(filled["egress"]).toEqual({
       events: { send: true, open: true, click: true, bounce: true },
+      contactKey: "contactid",
       activities: {
         send: { table: "adobe_emailsend" },
         open: { table: "adobe_emailopen" },

@@ -15,6 +15,10 @@ interface Document {
   readonly stringData?: Readonly<Record<string, string>>;
 }
 
+interface Service extends Document {
+  readonly spec: { readonly ports: readonly object[] };
+}
+
 let server: ApiServer;
 
 beforeAll(async () => {
@@ -59,6 +63,12 @@ describe.each(["examples", "examples/sandbox"])("%s", (folder) => {
   // The API server checks them against the schema below.
   const workflows = documents.filter(({ kind }) => kind === "IntegrationWorkflow") as unknown as IntegrationWorkflow[];
 
+  test("shows each type of workflow once, and shares that one application user has", () => {
+    expect(workflows.map(({ spec }) => spec.type).toSorted()).toEqual(["Egress", "Ingress", "OptInOut"]);
+    const shares = workflows.map(({ spec }) => spec.dynamics.share ?? 100);
+    expect(shares.reduce((sum, share) => sum + share)).toBe(100);
+  });
+
   test("has every Secret that a workflow names, with the keys that its description asks for", () => {
     for (const { spec } of workflows) {
       const keys = (name: string | undefined): string[] => Object.keys(secrets.get(name ?? "")?.stringData ?? {});
@@ -69,38 +79,57 @@ describe.each(["examples", "examples/sandbox"])("%s", (folder) => {
         expect.arrayContaining(["clientId", "clientSecret", "scopes"]),
       );
       if (spec.campaign.sftp !== undefined) {
-        expect(keys(spec.campaign.sftp.credentialsSecretRef.name)).toEqual(["privateKey"]);
+        expect(["privateKey", "password"]).toEqual(
+          expect.arrayContaining(keys(spec.campaign.sftp.credentialsSecretRef.name)),
+        );
+        expect(keys(spec.campaign.sftp.credentialsSecretRef.name)).toHaveLength(1);
       }
     }
   });
 });
 
-describe("the sandbox's example fits the sandbox", () => {
+describe("the sandbox's examples fit the sandbox", () => {
   const documents = documentsIn("examples/sandbox");
-  const [workflow] = documents.filter(({ kind }) => kind === "IntegrationWorkflow") as unknown as IntegrationWorkflow[];
+  const workflows = documents.filter(({ kind }) => kind === "IntegrationWorkflow") as unknown as IntegrationWorkflow[];
+  const specOf = (type: string) => workflows.find(({ spec }) => spec.type === type)?.spec;
   const secret = (name: string): Readonly<Record<string, string>> =>
     documents.find(({ kind, metadata }) => kind === "Secret" && metadata.name === name)?.stringData ?? {};
 
   test("every mapped column and field is there", () => {
-    const columns = contactTable.columns.map(({ name }) => name);
-    const profile = standardResources(defaultOptions.keyField).find(({ name }) => name === "profile");
-    const fields = profile?.fields.map(({ name }) => name);
-    const [mapping] = workflow?.spec.ingress?.mappings ?? [];
-    expect(mapping?.key).toEqual({ column: contactTable.primaryId, field: defaultOptions.keyField });
-    expect(columns).toEqual(expect.arrayContaining(mapping?.fields.map(({ column }) => column) ?? [""]));
-    expect(fields).toEqual(expect.arrayContaining(mapping?.fields.map(({ field }) => field) ?? [""]));
+    const profile = standardResources(defaultOptions.keyField, defaultOptions.optOutNames).find(
+      ({ name }) => name === "profile",
+    );
+    const columns = new Set(contactTable.columns.map(({ name }) => name));
+    const fields = new Set(profile?.fields.map(({ name }) => name));
+    const [contacts] = specOf("Ingress")?.ingress?.mappings ?? [];
+    const optOuts = specOf("OptInOut")?.optInOut?.mappings ?? [];
+    expect(contacts?.key).toEqual({ column: contactTable.primaryId, field: defaultOptions.keyField });
+    const pairs = [...(contacts?.fields ?? []), ...optOuts];
+    expect(pairs.length).toBeGreaterThan(optOuts.length);
+    expect(optOuts.length).toBeGreaterThan(0);
+    expect(pairs.filter(({ column, field }) => !columns.has(column) || !fields.has(field))).toEqual([]);
   });
 
-  test("its Secrets let it in", () => {
+  test("the Secrets let them in", () => {
     const { tenantId, clientId, clientSecret } = defaultOptions;
     expect(secret("dynamics")).toMatchObject({ tenantId, clientId, clientSecret });
     expect(secret("dynamics")["tokenUrl"]).toMatch(new RegExp(`/${tenantId}/oauth2/v2.0/token$`));
     expect(secret("campaign")).toMatchObject({ clientId, clientSecret });
     expect(secret("campaign")["tokenUrl"]).toMatch(/\/ims\/token\/v3$/);
-    expect(workflow?.spec.campaign.url).toMatch(new RegExp(`/${defaultOptions.campaignOrganization}/campaign$`));
+    for (const { spec } of workflows) {
+      expect(spec.campaign.url).toMatch(new RegExp(`/${defaultOptions.campaignOrganization}/campaign$`));
+    }
+    const { sftpAccount, sftpHostKey, exportFolder } = defaultOptions;
+    const { username, hostKey, path } = specOf("Egress")?.campaign.sftp ?? {};
+    expect({ username, hostKey, path }).toEqual({
+      username: sftpAccount.username,
+      hostKey: sftpHostKey.publicKey,
+      path: exportFolder,
+    });
+    expect(secret("campaign-sftp")).toEqual({ password: sftpAccount.password });
   });
 
-  test("its addresses are those of the chart's Service", async () => {
+  test("the addresses are those of the chart's Service", async () => {
     const helm = await startHelm(inject("kubeconfig"));
     try {
       const release = "integration-workflow";
@@ -108,10 +137,16 @@ describe("the sandbox's example fits the sandbox", () => {
         ...["template", release, "charts/integration-workflow-operator", "--namespace", release],
         ...["--set", "sandbox.enabled=true", "--show-only", "templates/sandbox.yaml"],
       );
-      const service = (loadAll(chart) as Document[]).find(({ kind }) => kind === "Service")?.metadata;
-      const host = `http://${service?.name}.${service?.namespace}.svc`;
-      expect(workflow?.spec.dynamics.url).toBe(`${host}:8081`);
-      expect(workflow?.spec.campaign.url).toContain(`${host}:8082/`);
+      const service = (loadAll(chart) as Service[]).find(({ kind }) => kind === "Service");
+      const name = `${service?.metadata.name}.${service?.metadata.namespace}.svc`;
+      const host = `http://${name}`;
+      for (const { spec } of workflows) {
+        expect(spec.dynamics.url).toBe(`${host}:8081`);
+        expect(spec.campaign.url).toContain(`${host}:8082/`);
+      }
+      const { host: sftp, port } = specOf("Egress")?.campaign.sftp ?? {};
+      expect(sftp).toBe(name);
+      expect(service?.spec.ports).toContainEqual(expect.objectContaining({ name: "sftp", port }));
       expect(secret("dynamics")["tokenUrl"]).toContain(`${host}:8081/`);
       expect(secret("campaign")["tokenUrl"]).toContain(`${host}:8082/`);
     } finally {

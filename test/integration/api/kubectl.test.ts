@@ -47,7 +47,8 @@ describe("kubectl get", () => {
     const lines = (await kubectl(["get", ...args])).trimEnd().split("\n");
     return lines.map((line) =>
       line
-        .replaceAll(/\b\d+s\b/g, "AGE")
+        // From two minutes on it says minutes, and of minutes sharp no seconds.
+        .replaceAll(/\b(\d+m)?\d+s\b|\b\d+m\b/g, "AGE")
         .replaceAll(/ {2,}/g, "  ")
         .trimEnd(),
     );
@@ -94,10 +95,12 @@ describe("kubectl get", () => {
 
   test("-o wide says why, what runs, and when a record was last written", async () => {
     const written = new Date(Date.now() - 5000).toISOString();
-    await writeStatus("contacts", { lastSyncTime: written });
+    const paused = { name: "account", phase: "Paused", reason: "MassDeletion", message: "200 records would go" };
+    const mappings = [{ name: "contact", phase: "Incremental" }, paused];
+    await writeStatus("contacts", { lastSyncTime: written, mappings });
     expect(await table(["integrationworkflows", "-o", "wide"])).toEqual([
-      "NAME  TYPE  STATE  BACKLOG  RESTART  AGE  REASON  REVISION  LAST SYNC",
-      "contacts  Ingress  RUNNING  1204  true  AGE  Running  contacts-5f9c1d2e  AGE",
+      "NAME  TYPE  STATE  BACKLOG  RESTART  AGE  REASON  PAUSED  THROTTLED  REVISION  LAST SYNC",
+      "contacts  Ingress  RUNNING  1204  true  AGE  Running  account  contacts-5f9c1d2e  AGE",
       "events  Egress  FAILED  false  AGE  CredentialsRejected",
       "opt-outs  OptInOut  AGE  Pending",
     ]);
@@ -135,6 +138,28 @@ describe("kubectl explain", () => {
     ]) {
       expect(text).toContain(line);
     }
+  });
+
+  test("of iw.spec.ingress is a page that needs no other", async () => {
+    expect(await kubectl(["explain", "iw.spec.ingress"])).toMatchInlineSnapshot(`
+      "GROUP:      integrationworkflow.io
+      KIND:       IntegrationWorkflow
+      VERSION:    v1
+
+      FIELD: ingress <Object>
+
+
+      DESCRIPTION:
+          For type Ingress: contacts and custom entities from Dynamics 365 into
+          Campaign.
+          
+      FIELDS:
+        mappings	<[]Object> -required-
+          What is synced, table by table.
+
+
+      "
+    `);
   });
 
   test.each(["iw", "iw.spec", "iw.spec.campaign.sftp", "iw.status.conditions"])("has words for %s", async (path) => {

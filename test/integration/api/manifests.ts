@@ -31,6 +31,7 @@ const systems = {
     url: "https://mc.adobe.io/contoso/campaign",
     credentialsSecretRef: { name: "campaign" },
     engineCallsPerSecond: 20,
+    dialect: "Standard",
   },
 };
 
@@ -105,6 +106,7 @@ const specs: Readonly<Record<WorkflowType, Record<string, unknown>>> = {
     egress: {
       events: { send: true, open: true, click: true, bounce: true },
       since: "2026-11-01T00:00:00Z",
+      contactKey: "contactid",
       activities: {
         send: { table: "adobe_emailsend" },
         open: { table: "adobe_emailopen" },
@@ -128,6 +130,8 @@ const specs: Readonly<Record<WorkflowType, Record<string, unknown>>> = {
     optInOut: {
       direction: "Bidirectional",
       source: "Export",
+      keyField: "externalId",
+      auditRetentionDays: 400,
       mappings: [{ column: "donotbulkemail", field: "denyListEmail" }],
     },
   },

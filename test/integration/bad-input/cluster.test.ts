@@ -127,20 +127,6 @@ const checkCredentials = "(check the token or the client certificate that it was
 
 const refusals: readonly (readonly [what: string, text: string, message: string])[] = [
   [
-    "nothing listens",
-    spoilt((cluster) => {
-      cluster["server"] = "https://127.0.0.1:1";
-    }),
-    "no answer from the API server at https://127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1",
-  ],
-  [
-    "the host is not known",
-    spoilt((cluster) => {
-      cluster["server"] = "https://cluster.invalid";
-    }),
-    "no answer from the API server at https://cluster.invalid: getaddrinfo ENOTFOUND cluster.invalid",
-  ],
-  [
     "the server is somebody else's",
     spoilt((cluster) => {
       cluster["certificate-authority-data"] = base64(createAuthority("somebody", new Date()).certificate);
@@ -172,6 +158,33 @@ describe("an API server that does not let it in ends the operator with 1", () =>
     const ended = await operator().ended;
     expect(ended).toMatchObject({ code: 1, message });
     expect(ended.output.trim().split("\n")).toHaveLength(1);
+  });
+});
+
+const away: readonly (readonly [what: string, text: string, message: string])[] = [
+  [
+    "nothing listens",
+    spoilt((cluster) => {
+      cluster["server"] = "https://127.0.0.1:1";
+    }),
+    "no answer from the API server at https://127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1",
+  ],
+  [
+    "the host is not known",
+    spoilt((cluster) => {
+      cluster["server"] = "https://cluster.invalid";
+    }),
+    "no answer from the API server at https://cluster.invalid: getaddrinfo ENOTFOUND cluster.invalid",
+  ],
+];
+
+describe("an API server that is not there is waited for, and that is told", () => {
+  test.each(away)("%s", async (_, text, message) => {
+    writeFileSync(path, text);
+    const program = operator();
+    await expect.poll(() => program.lines, { timeout: 30_000 }).not.toEqual([]);
+    expect(program.lines[0]).toMatchObject({ level: "warn", error: { message } });
+    expect(await program.stop()).toMatchObject({ code: 0 });
   });
 });
 

@@ -49,6 +49,11 @@ const flags: readonly Row[] = [
   ...refused("sandbox", "--dataverse-address <address>", [["here", notAnAddress("here")]]),
   ...refused("sandbox", "--campaign-address <address>", [["here", notAnAddress("here")]]),
   ...refused("sandbox", "--control-address <address>", [["here", notAnAddress("here")]]),
+  ...refused("sandbox", "--sftp-address <address>", [["here", notAnAddress("here")]]),
+  ...refused("sandbox", "--sftp-public-key <key>", [["secret", "write a public key such as ssh-ed25519 AAAA..."]]),
+  ...refused("sandbox", "--opt-out-names <prefix>", [["greyList", "Allowed choices are denyList, blackList."]]),
+  ...refused("sandbox", "--export-every-seconds <seconds>", [["often", '"often" is not a whole number']]),
+  ...refused("sandbox", "--delivery-every-seconds <seconds>", [["-1", '"-1" is not a whole number']]),
   ...refused("sandbox", "--seed <number>", [["x", '"x" is not a whole number']]),
   ...refused("sandbox", "--token-lifetime <seconds>", [
     ["x", '"x" is not a whole number'],

@@ -57,8 +57,9 @@ export function run(args: readonly string[], environment?: Readonly<Record<strin
 }
 
 function linesOf(output: string): readonly Line[] {
-  const whole = output.split("\n").filter((line) => line.startsWith("{") && line.endsWith("}"));
-  return whole.map((line) => JSON.parse(line));
+  // Of the last one, its end may be yet to come.
+  const whole = output.split("\n").slice(0, -1);
+  return whole.filter((line) => line.startsWith("{") && line.endsWith("}")).map((line) => JSON.parse(line));
 }
 
 function complaint(output: string): string {

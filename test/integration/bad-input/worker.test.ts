@@ -164,6 +164,16 @@ const ends: readonly Row[] = [
     message: "no mapping can run: contact: the Campaign resource profile has no field shoeSize",
   },
   {
+    what: "a resource that does not exist, though Campaign says that as it says an outage",
+    spoil: ({ mapping }) => {
+      mapping.resource = "prospect";
+    },
+    code: cannotRecover,
+    reason: "ResourceMissing",
+    message:
+      'no mapping can run: contact: Campaign has no resource "prospect": publish it, or correct its name in the mapping',
+  },
+  {
     what: "a link of a field that is none",
     spoil: ({ mapping }) => {
       mapping.fields = [
@@ -180,9 +190,8 @@ const ends: readonly Row[] = [
     spoil: ({ spec }) => {
       spec.type = "OptInOut";
     },
-    code: cannotRecover,
-    reason: "NotSupportedYet",
-    message: "this version of the worker cannot run a workflow of type OptInOut yet: remove it, or use a newer one",
+    ...invalid,
+    message: "a workflow of type OptInOut needs optInOut, and the configuration does not have it",
   },
   {
     what: "an address that is taken",
@@ -260,13 +269,6 @@ const outages: readonly Outage[] = [
       spec.campaign.url = spec.campaign.url.replace("contoso", "fabrikam");
     },
     message: `${silent("Campaign")}: Campaign refused the description of profile ${oops}`,
-  },
-  {
-    what: "the resource does not exist, which Campaign says with a 500",
-    spoil: ({ mapping }) => {
-      mapping.resource = "prospect";
-    },
-    message: `${silent("Campaign")}: Campaign refused the description of prospect ${oops}`,
   },
 ];
 

@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
 import { load } from "js-yaml";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { consoleCommand } from "../../../src/console/command.ts";
 import { operatorCommand } from "../../../src/operator/command.ts";
+import { shardOf } from "../../../src/operator/shell/shard.ts";
 import { sandboxCommand } from "../../../src/sandbox/command.ts";
 import { chartFolder, type Helm, type Rendered, startHelm } from "./helm.ts";
 
@@ -72,7 +74,7 @@ test("workers run the chart's own image unless another is named", async () => {
 
 test("what is permitted and watched reaches the operator, and nothing is said of what is not set", async () => {
   const plain = containerOf(await helm.render(), operator).args.join(" ");
-  expect(plain).not.toMatch(/--watch-namespaces|--allowed/);
+  expect(plain).not.toMatch(/--watch-namespaces|--allowed|--shard/);
   const { args } = containerOf(
     await helm.render(
       "watchNamespaces={crm,sales}",
@@ -93,6 +95,21 @@ test("what is permitted and watched reaches the operator, and nothing is said of
       "--worker-poll=off",
     ]),
   );
+});
+
+test("a shard's operator may use the lease that it elects its leader by, and no other shard's", async () => {
+  const leaseNames = (objects: readonly Rendered[]): unknown => {
+    const role = objects.find(({ kind, metadata }) => kind === "Role" && metadata.name.endsWith("-leader-election"));
+    // A Role has rules.
+    const { rules } = role as unknown as { rules: readonly { resourceNames?: readonly string[] }[] };
+    return rules.flatMap(({ resourceNames = [] }) => resourceNames);
+  };
+  expect(leaseNames(await helm.render())).toEqual([shardOf(undefined).leaseName]);
+  for (const selector of ["shard=a", "!shard", " shard in (b) "]) {
+    const objects = await helm.render(`operator.shardSelector=${selector}`);
+    expect(leaseNames(objects)).toEqual([shardOf(selector.trim()).leaseName]);
+    expect(containerOf(objects, operator).args).toContain(`--shard-selector=${selector.trim()}`);
+  }
 });
 
 test.each([
@@ -136,6 +153,7 @@ test("the sandbox is off, and when it is on has a Service with the ports of both
     ["dataverse", 8081],
     ["campaign", 8082],
     ["control", 8083],
+    ["sftp", 8022],
   ]);
 });
 
@@ -183,4 +201,83 @@ function compare(values: unknown, schema: SchemaNode, path = ""): void {
     expect(Object.keys(value as object).sort(), `${path}.${name}`).toEqual(namesIn(node));
     compare(value, node, `${path}.${name}`);
   }
+}
+
+test("the Workflows page is off unless asked for, and asked for without an address it is refused", async () => {
+  expect((await helm.render()).filter(({ metadata }) => metadata.name.endsWith("-console"))).toEqual([]);
+  await expect(helm.render("console.enabled=true")).rejects.toThrow("console.publicUrl is needed");
+  await expect(
+    helm.render("console.enabled=true", "console.publicUrl=https://page.example.com", "console.replicas=2"),
+  ).rejects.toThrow("console.sessionKeySecret");
+});
+
+test("the page's pod has an account that nothing is granted to, and no token of it", async () => {
+  const objects = await helm.render("console.enabled=true", "console.publicUrl=https://page.example.com");
+  const name = `${operator}-console`;
+  expect(find(objects, "ServiceAccount", name)).toMatchObject({ automountServiceAccountToken: false });
+  const { spec } = find(objects, "Deployment", name);
+  expect(spec).toMatchObject({ template: { spec: { automountServiceAccountToken: false, serviceAccountName: name } } });
+  const bindings = objects.filter(({ kind }) => kind.endsWith("RoleBinding"));
+  expect(bindings.length).toBeGreaterThan(0);
+  expect(JSON.stringify(bindings)).not.toContain(name);
+});
+
+test("the page takes the arguments that the chart gives it", async () => {
+  const objects = await helm.render(
+    "console.enabled=true",
+    "console.publicUrl=https://page.example.com",
+    "console.signIn=proxy",
+    "console.sessionKeySecret=key",
+  );
+  const { args } = containerOf(objects, `${operator}-console`);
+  expect(args[0]).toBe("console");
+  const known = consoleCommand(new AbortController().signal).options.map(({ long }) => long);
+  for (const argument of args.slice(1)) expect(known).toContain(argument.split("=")[0]);
+});
+
+test("the page that signs in at an issuer is told all of it, and mounts the secret and the CA whole, so that they are renewed", async () => {
+  const page = ["console.enabled=true", "console.publicUrl=https://page.example.com", "console.signIn=oidc"];
+  await expect(helm.render(...page)).rejects.toThrow("console.oidc.issuer and console.oidc.clientId");
+  const issuer = ["console.oidc.issuer=https://login.example.com/realms/all", "console.oidc.clientId=workflows"];
+  const plain = containerOf(await helm.render(...page, ...issuer), `${operator}-console`);
+  expect(plain.args.join(" ")).not.toMatch(/oidc-(ca|client-secret)-file|oidc-parameters|trusted-proxies/);
+  const objects = await helm.render(
+    ...[...page, ...issuer, "console.oidc.clientSecret=workflows-client", "console.oidc.caConfigMap=corporate-ca"],
+    ...["console.oidc.parameters=prompt=consent", "console.trustedProxies={10.0.0.0/8,fd00::/8}"],
+  );
+  const { args } = containerOf(objects, `${operator}-console`);
+  const given = ["--assets=.", ...args.slice(1)];
+  const command = consoleCommand(new AbortController().signal).action(() => {});
+  await command.exitOverride().parseAsync(given, { from: "user" });
+  expect(command.opts()).toMatchObject({
+    signIn: "oidc",
+    oidcIssuer: "https://login.example.com/realms/all",
+    oidcClientId: "workflows",
+    oidcScopes: "openid profile email",
+    oidcToken: "id_token",
+    oidcParameters: { prompt: "consent" },
+    trustedProxies: ["10.0.0.0/8", "fd00::/8"],
+  });
+  const { spec } = find(objects, "Deployment", `${operator}-console`);
+  const { volumes, containers } = (spec as unknown as { template: { spec: PodParts } }).template.spec;
+  expect(volumes).toContainEqual({
+    name: "oidc-client",
+    secret: { secretName: "workflows-client", items: [{ key: "client-secret", path: "secret" }] },
+  });
+  expect(volumes).toContainEqual({
+    name: "oidc-ca",
+    configMap: { name: "corporate-ca", items: [{ key: "ca.crt", path: "ca.crt" }] },
+  });
+  const mounts = containers[0]?.volumeMounts ?? [];
+  for (const file of [command.opts()["oidcClientSecretFile"], command.opts()["oidcCaFile"]])
+    expect(
+      mounts.some(({ mountPath, subPath }) => `${file}`.startsWith(`${mountPath}/`) && subPath === undefined),
+    ).toBe(true);
+});
+
+interface PodParts {
+  readonly volumes: readonly unknown[];
+  readonly containers: readonly {
+    readonly volumeMounts: readonly { readonly mountPath: string; readonly subPath?: string }[];
+  }[];
 }

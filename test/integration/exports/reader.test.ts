@@ -31,6 +31,7 @@ class Notes implements ExportsStore {
   readonly files = new Map<string, FileProgress>();
   readonly ids: string[] = [];
   readonly refused: string[] = [];
+  readonly texts = new Set<string>();
   failsAfter = Number.POSITIVE_INFINITY;
 
   progress() {
@@ -43,7 +44,10 @@ class Notes implements ExportsStore {
     this.files.set(file.name, file);
     for (const { line, content } of rows) {
       if (typeof content === "string") this.refused.push(`${file.name}:${line} ${content}`);
-      else this.ids.push(content["id"] ?? "");
+      else {
+        this.ids.push(content["id"] ?? "");
+        this.texts.add(content["text"] ?? "");
+      }
     }
     return Promise.resolve();
   }
@@ -92,13 +96,13 @@ describe.skipIf(whyNot !== undefined)("the exports on a real SFTP server", () =>
   });
 
   /** A worker's life begins: what was seen is forgotten, what was kept is not. */
-  function start(): void {
+  function start(delimiter = ","): void {
     reader = new ExportsReader({
       sftp,
       folder: "exports",
-      format: { delimiter: ",", encoding: "utf-8" },
+      format: { delimiter, encoding: "utf-8" },
       store,
-      headerOf: ([first = ""]) => (first === "id" ? "Export" : first === "ids" ? "Incomplete" : "Other"),
+      headerOf: ([first = ""]) => (first === "id" ? "Export" : first === "ids" ? { incomplete: "poor" } : "Other"),
       nowMs: () => nowMs,
       logger: silentLogger,
     });
@@ -106,7 +110,7 @@ describe.skipIf(whyNot !== undefined)("the exports on a real SFTP server", () =>
 
   const path = (name: string) => join(folder, name);
   const put = (name: string, text: string) => writeFileSync(path(name), text);
-  const round = () => reader.round(patient);
+  const round = async () => (await reader.round(patient)).endings;
   /** Two listings, so far apart that what stands still is ready. */
   async function settled(seconds = 60) {
     await round();
@@ -182,6 +186,19 @@ describe.skipIf(whyNot !== undefined)("the exports on a real SFTP server", () =>
     expect(store.ids).toEqual(numbers(0, 20_000));
   });
 
+  it("lose nothing when a worker that is told another delimiter comes in the middle of a file", async () => {
+    put("a.txt", `id,text\n${lines(0, 20_000)}`);
+    store.failsAfter = 2;
+    await expect(settled()).rejects.toThrow();
+    store.failsAfter = Number.POSITIVE_INFINITY;
+    start(";");
+    expect(await settled()).toEqual({ "a.txt": "Other" });
+    start();
+    expect(await settled()).toEqual({ "a.txt": "Done" });
+    expect(store.refused).toEqual([]);
+    expect(store.ids).toEqual(numbers(0, 20_000));
+  });
+
   it("are read from their start when they are overwritten, also behind the reader's back", async () => {
     put("a.txt", "id\n1\n2\n");
     await settled();
@@ -215,6 +232,22 @@ describe.skipIf(whyNot !== undefined)("the exports on a real SFTP server", () =>
     expect(await round()).toEqual({ "a.txt": "Changed" });
     expect(await settled()).toEqual({ "a.txt": "Done" });
     expect(new Set(store.ids)).toEqual(new Set(numbers(0, 20_001)));
+  });
+
+  it("make no line of two contents when they are overwritten in place between two reads", async () => {
+    put("a.txt", `id,text\n${lines(0, 20_000)}`);
+    await round();
+    nowMs += 60_000;
+    const keep = store.keep.bind(store);
+    store.keep = (portion) => {
+      store.keep = keep;
+      writeFileSync(path("a.txt"), `id,text\n${lines(0, 20_000).replaceAll("x", "yz")}`, { flag: "r+" });
+      return keep(portion);
+    };
+    expect(await round()).toEqual({ "a.txt": "Changed" });
+    expect(await settled()).toEqual({ "a.txt": "Done" });
+    expect(store.refused).toEqual([]);
+    expect([...store.texts].filter((text) => !/^(?:x{90}|(?:yz){90})$/.test(text))).toEqual([]);
   });
 
   it("are not taken for done when another file takes their place while they are read", async () => {

@@ -1,11 +1,15 @@
 /** Starts candidates as processes, and keeps what they report. */
 import { type ChildProcess, fork } from "node:child_process";
 
-export type CandidateOrder = { do: "stop" } | { do: "block"; ms: number };
+export type CandidateOrder =
+  | { do: "stop" }
+  /** While it leads, or as soon as it does: block the event loop until the file `until` is there. */
+  | { do: "block"; until: string };
 
 /** Times are of the machine's monotonic clock, in milliseconds. */
 export type CandidateReport =
   | { type: "began" | "held" | "ended"; atMs: number }
+  | { type: "blocks" }
   | { type: "woke"; held: boolean; aborted: boolean };
 
 /** From when to when a candidate knew that it led. */
@@ -22,6 +26,7 @@ export class Candidate {
   readonly #process: ChildProcess;
   readonly #exited: Promise<void>;
   leads = false;
+  isBlocked = false;
 
   /** @param server a kubeconfig, or the URL of a fault proxy */
   constructor(server: string, namespace: string, lease: string, identity: string, durationSeconds = 1) {
@@ -58,6 +63,8 @@ export class Candidate {
   }
 
   #take(message: CandidateReport): void {
+    this.isBlocked = message.type === "blocks";
+    if (message.type === "blocks") return;
     if (message.type === "woke") {
       this.woke.push(message);
       return;

@@ -10,6 +10,8 @@ import {
   isNotFound,
 } from "../../../src/kubernetes/errors.ts";
 import type { KubernetesObject, ResourceKind } from "../../../src/kubernetes/objects.ts";
+import { readWithoutManagedFields } from "../../../src/kubernetes/partial-read.ts";
+import { untilAccountIsThere } from "./account.ts";
 import { startCountingRelay } from "./counting-relay.ts";
 import { startFaultProxy } from "./fault-proxy.ts";
 import { clientOver, configMaps, connectionAt, connectionTo, freshNamespace, type TestClient } from "./ground.ts";
@@ -102,6 +104,7 @@ describe("apply", () => {
 
 describe("merge patch", () => {
   const pod = () => ({ metadata: ref("a"), spec: { containers: [{ name: "main", image: "none" }] } });
+  beforeEach(() => untilAccountIsThere(client, namespace));
 
   test("changes status alone under subresource status", async () => {
     await client.create(pods, pod());
@@ -154,6 +157,17 @@ test("list reads every page, and each item says what it is", async () => {
   expect(items[0]).toMatchObject({ apiVersion: "v1", kind: "ConfigMap" });
   const { items: one } = await client.list(configMaps, { namespace, fieldSelector: "metadata.name=item-3" });
   expect(one).toHaveLength(1);
+});
+
+test("getMetadata gives the object's, and no more; managed fields are left out of a list that is read so", async () => {
+  const { metadata } = await client.create(configMaps, { metadata: ref("described"), data: { a: "b" } });
+  expect(metadata.managedFields).toHaveLength(1);
+  expect(await client.getMetadata(configMaps, ref("described"))).toEqual(metadata);
+  await expect(client.getMetadata(configMaps, ref("nobody"))).rejects.toSatisfy(isNotFound);
+  const query = { namespace, fieldSelector: "metadata.name=described" };
+  const { managedFields: _, ...rest } = metadata;
+  const { items } = await client.list(configMaps, query, { read: readWithoutManagedFields });
+  expect(items).toEqual([{ apiVersion: "v1", kind: "ConfigMap", metadata: rest, data: { a: "b" } }]);
 });
 
 test("getText reads any path", async () => {

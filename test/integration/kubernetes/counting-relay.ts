@@ -7,6 +7,8 @@ export interface CountingRelay {
   accepted(): number;
   /** Connections open now. */
   open(): number;
+  /** Cuts every connection that is open. */
+  cut(): void;
   stop(): Promise<void>;
 }
 
@@ -32,12 +34,16 @@ export async function startCountingRelay(host: string, port: number): Promise<Co
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   // A TCP server on a port has an AddressInfo.
   const address = server.address() as AddressInfo;
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
   return {
     port: address.port,
     accepted: () => accepted,
     open: () => sockets.size,
+    cut,
     stop: async () => {
-      for (const socket of sockets) socket.destroy();
+      cut();
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
   };

@@ -16,8 +16,18 @@ export type Fault =
   | { type: "blackHole" }
   /** The server says no; `to` says to what. */
   | { type: "answer"; to: "watch" | "all"; status: number; reason: string; retryAfterSeconds?: number; times?: number }
+  /** Everything is answered so much later. */
+  | { type: "slow"; ms: number }
   /** A watch is accepted and its first line is an ERROR event. */
   | { type: "errorEvent"; status: number; reason: string; times?: number };
+
+/** A request that left the client and is still on its way. */
+export interface HeldRequest {
+  /** Resolves when it is here. */
+  readonly arrived: Promise<void>;
+  /** Sends it on, whether or not the client still waits. @returns what the API server answered */
+  release(): Promise<{ status: number; body: string }>;
+}
 
 export interface FaultProxy {
   /** http://127.0.0.1:port; signed in as the connection's user. */
@@ -29,6 +39,8 @@ export interface FaultProxy {
   /** What the fault answered, swallowed or cut, since the last `set`. */
   hits(): number;
   set(fault: Fault): void;
+  /** The next request that fits, a watch apart, goes nowhere before it is released. */
+  hold(fits: (request: { method: string; path: string; body: string }) => boolean): HeldRequest;
   /** Sends RST on every open connection. */
   resetConnections(): void;
   /** Every open connection goes silent for good, in both directions, and stays open. New ones work. */
@@ -36,6 +48,13 @@ export interface FaultProxy {
   /** Of every open watch, the next bytes are forwarded only to the middle of a line; then the answer ends as if whole. */
   cutNextLine(): void;
   stop(): Promise<void>;
+}
+
+type Send = () => Promise<{ status: number; body: string }>;
+
+interface Hold {
+  readonly fits: (request: { method: string; path: string; body: string }) => boolean;
+  readonly arrive: (send: Send) => void;
 }
 
 /** Starts a proxy in front of the API server that `connection` leads to. */
@@ -49,6 +68,7 @@ export async function startFaultProxy(connection: Connection): Promise<FaultProx
   let hits = 0;
   let cuts = new Set<ServerResponse>();
   const openWatches = new Set<ServerResponse>();
+  const holds = new Set<Hold>();
 
   const http = createServer((incoming, outgoing) => {
     const watch = incoming.url?.includes("watch=true") === true;
@@ -64,10 +84,41 @@ export async function startFaultProxy(connection: Connection): Promise<FaultProx
       outgoing.end(`{"type":"ERROR","object":${statusJson(fault.status, fault.reason)}}\n`);
     } else if (fault.type === "blackHole") {
       hits += 1;
+    } else if (fault.type === "slow") {
+      hits += 1;
+      setTimeout(() => forward(incoming, outgoing, watch), fault.ms);
+    } else if (holds.size > 0 && !watch) {
+      void holdOrForward(incoming, outgoing);
     } else {
       forward(incoming, outgoing, watch);
     }
   });
+
+  async function holdOrForward(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of incoming) chunks.push(chunk);
+    const body = Buffer.concat(chunks).toString("utf8");
+    const { method = "", url = "", headers } = incoming;
+    const held = [...holds].find(({ fits }) => fits({ method, path: url, body }));
+    const send = (): Promise<{ status: number; body: string }> =>
+      new Promise((resolve, reject) => {
+        const upstream = request(new URL(url, connection.server), { agent, method, headers }, (answer) => {
+          const answered: Buffer[] = [];
+          answer.on("data", (chunk: Buffer) => answered.push(chunk));
+          answer.on("end", () => {
+            const whole = Buffer.concat(answered);
+            const status = answer.statusCode ?? 502;
+            if (!outgoing.destroyed) outgoing.writeHead(status, answer.headers).end(whole);
+            resolve({ status, body: whole.toString("utf8") });
+          });
+        });
+        upstream.on("error", reject);
+        upstream.end(body);
+      });
+    if (held === undefined) return void (await send().catch(() => outgoing.destroy()));
+    holds.delete(held);
+    held.arrive(send);
+  }
 
   function forward(incoming: IncomingMessage, outgoing: ServerResponse, watch: boolean): void {
     const target = new URL(incoming.url ?? "/", connection.server);
@@ -124,6 +175,11 @@ export async function startFaultProxy(connection: Connection): Promise<FaultProx
     set: (next) => {
       fault = next;
       hits = 0;
+    },
+    hold: (fits) => {
+      const arrival = Promise.withResolvers<Send>();
+      holds.add({ fits, arrive: arrival.resolve });
+      return { arrived: arrival.promise.then(() => {}), release: async () => (await arrival.promise)() };
     },
     resetConnections: () => {
       for (const socket of sockets) socket.resetAndDestroy();

@@ -37,7 +37,7 @@ export function connectionTo(kubeconfig: string): Connection {
 
 /** A client of one's own pool, over any connection. */
 export function clientOver(connection: Connection, fieldManager = "test"): TestClient {
-  const transport = createTransport({ connection, userAgent: "integration-test", connectTimeoutMs: 2000 });
+  const transport = createTransport({ connection, userAgent: "integration-test" });
   return { client: new Client({ transport, server: connection.server, fieldManager }), close: () => transport.close() };
 }
 
@@ -56,6 +56,15 @@ export async function freshNamespace(client: Client): Promise<string> {
   const name = `kubernetes-${randomUUID().slice(0, 8)}`;
   await client.create(namespaces, { metadata: { name } });
   return name;
+}
+
+/** Sixteen at a time: as many connections as there are callers are opened, and a handshake for each. */
+export async function inTurns<Item>(items: readonly Item[], act: (item: Item) => Promise<unknown>): Promise<void> {
+  const left = [...items];
+  const worker = async (): Promise<void> => {
+    for (let item = left.pop(); item !== undefined; item = left.pop()) await act(item);
+  };
+  await Promise.all(Array.from({ length: 16 }, worker));
 }
 
 /** Short enough that a test of a fault takes a second, long enough that a busy machine is not taken for one. */

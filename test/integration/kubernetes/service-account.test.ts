@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, inject, test, vi } from "vitest";
 import { inCluster } from "../../../src/kubernetes/connection.ts";
 import type { KubernetesObject, ResourceKind } from "../../../src/kubernetes/objects.ts";
+import { untilAccountIsThere } from "./account.ts";
 import { clientOver, connectionTo, freshNamespace } from "./ground.ts";
 
 interface Secret extends KubernetesObject {
@@ -26,15 +27,15 @@ test("with a service account's files, the server knows who calls, and who no lon
   const folder = mkdtempSync(join(tmpdir(), "service-account-"));
   const annotations = { "kubernetes.io/service-account.name": "default" };
   const account = { type: "kubernetes.io/service-account-token", metadata: { namespace, name: "token", annotations } };
-  // The account itself is made by a controller, a moment after its namespace.
-  await vi.waitFor(() => admin.client.create(secrets, account), { timeout: 20_000 });
+  await untilAccountIsThere(admin.client, namespace);
+  await admin.client.create(secrets, account);
   const token = await vi.waitFor(
     async () => {
       const { data } = await admin.client.get(secrets, { namespace, name: "token" });
       expect(data?.["token"]).toBeDefined();
       return Buffer.from(data?.["token"] ?? "", "base64").toString("utf8");
     },
-    { timeout: 20_000 },
+    { timeout: 60_000 },
   );
   writeFileSync(join(folder, "token"), token);
   writeFileSync(join(folder, "namespace"), namespace);

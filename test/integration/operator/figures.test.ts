@@ -1,7 +1,11 @@
 import { createServer, type Server } from "node:http";
-import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, expect, inject, test, vi } from "vitest";
+import { connectionTo } from "../kubernetes/ground.ts";
 import { Ground, patience } from "./ground.ts";
 import type { OperatorProcess } from "./operator-process.ts";
+
+// Each waits several times, for as long as a busy machine may need.
+vi.setConfig({ testTimeout: 300_000 });
 
 /** A loopback address of its own: workers listen on a port that is fixed. */
 const address = `127.${100 + (process.pid % 100)}.${(process.pid >> 7) % 250}.7`;
@@ -81,17 +85,60 @@ test("a worker that ends without last words leaves the last poll, marked as esti
   await ground.until("counted", { state: "STOPPED", backlog: 3, backlogEstimated: true });
 });
 
+test("that a service throttles is told once with its cause, and taken back when it is over; nothing else changes", async () => {
+  const held = {
+    service: "Campaign",
+    heldBy: "Service",
+    limit: "Unnamed",
+    since: "2026-11-21T10:00:00.000Z",
+    heldPercent: 80,
+    refusedCalls: 214,
+    callsLastMinute: 12,
+  };
+  answer = figures(7, { throttling: [] });
+  await ground.apply("slow", { state: "Running" });
+  await ground.until("slow", { state: "RUNNING", backlog: 7 });
+  expect(await ground.condition("slow", "Throttled")).toBeUndefined();
+  const ready = await ground.condition("slow", "Ready");
+
+  answer = figures(8, { throttling: [{ ...held, unknown: 1 }] });
+  await expect
+    .poll(() => ground.condition("slow", "Throttled"), patience)
+    .toMatchObject({
+      status: "True",
+      reason: "CampaignLimit",
+      message: expect.stringMatching(/^Since 2026-11-21T10:00:00Z Campaign refuses calls.*engineCallsPerSecond \(20\)/),
+    });
+  expect((await ground.status("slow")).throttling).toEqual([held]);
+  expect(await ground.condition("slow", "Ready")).toEqual(ready);
+  await expect
+    .poll(metrics, patience)
+    .toContain(`integration_workflow_throttled{namespace="${ground.namespace}",name="slow"} 1`);
+  expect(await ground.kubectl("get", "iw", "slow", "-o", "wide")).toMatch(/THROTTLED.*\n.* Campaign /);
+
+  answer = figures(8, { throttling: [] });
+  await expect
+    .poll(() => ground.condition("slow", "Throttled"), patience)
+    .toMatchObject({ status: "False", reason: "NotThrottled" });
+  expect(await ground.status("slow")).not.toHaveProperty("throttling");
+  await expect.poll(() => ground.events("slow", "CampaignLimit"), patience).toHaveLength(1);
+  await expect.poll(() => ground.events("slow", "NotThrottled"), patience).toHaveLength(1);
+});
+
 test("health and metrics answer as Kubernetes and Prometheus expect", async () => {
   const { health } = await operator.said("operator started");
   for (const path of ["livez", "readyz"]) expect((await fetch(`${String(health)}/${path}`)).status).toBe(200);
   const text = await metrics();
   for (const name of [
-    "workqueue_depth",
-    "controller_runtime_reconcile_total",
+    'workqueue_depth{name="integrationworkflow",controller="integrationworkflow",priority="2"}',
+    'controller_runtime_reconcile_total{controller="integrationworkflow",result="requeue_after"}',
     "integration_workflow_operator_watch_staleness_seconds",
     "leader_election_master_status",
-    "integration_workflow_transition_duration_seconds_bucket",
+    "integration_workflow_operator_transition_duration_seconds_bucket",
+    `integration_workflow_transition_duration_seconds_count{namespace="${ground.namespace}",name="counted",transition="stop"} 1`,
   ]) {
     expect(text).toContain(name);
   }
+  const host = new URL(connectionTo(ground.kubeconfig).server).host;
+  expect(text).toMatch(new RegExp(`rest_client_requests_total\\{code="200",method="GET",host="${host}"\\} [1-9]`));
 });

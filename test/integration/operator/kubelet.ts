@@ -1,6 +1,6 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import type { Client } from "../../../src/kubernetes/client.ts";
-import { isConflict, isNotFound } from "../../../src/kubernetes/errors.ts";
+import { ApiError, ConnectionError, isConflict, isForbidden, isNotFound } from "../../../src/kubernetes/errors.ts";
 import { createInformer, type Informer } from "../../../src/kubernetes/informer.ts";
 import type { KubernetesObject, ResourceKind, Stored } from "../../../src/kubernetes/objects.ts";
 import { pods } from "../../../src/operator/shell/projections.ts";
@@ -11,12 +11,17 @@ type Pod = Stored<V1Pod>;
 const nodes: ResourceKind = { group: "", version: "v1", plural: "nodes", kind: "Node", namespaced: false };
 const nodeName = "played";
 
+/** Until a pod is looked at again that the API server gave no answer for. */
+const againMs = 500;
+
 /** What the played kubelet does with pods; changed by tests as they go. */
 export interface Behaviour {
   /** up: running and ready. slow: running, never ready. waits: the container does not start, for `reason`. */
   start: "up" | "slow" | "waits";
   reason: string;
   address: string;
+  /** The Node that pods are bound to; another than this one is for the test to make. */
+  node: string;
   /** What the worker leaves when it is asked to end; hangs: it does not end. */
   lastWords: object | undefined | "hangs";
 }
@@ -28,7 +33,13 @@ export class Kubelet {
   readonly #stop = new AbortController();
   readonly #busy = new Map<string, Promise<void>>();
   #running: Promise<void> | undefined;
-  readonly behaviour: Behaviour = { start: "up", reason: "", address: "127.0.0.1", lastWords: undefined };
+  readonly behaviour: Behaviour = {
+    start: "up",
+    reason: "",
+    address: "127.0.0.1",
+    node: nodeName,
+    lastWords: undefined,
+  };
   /** Each unfinished pod set that was ever seen: the runs of them. */
   readonly runsSeen: string[][] = [];
 
@@ -70,7 +81,12 @@ export class Kubelet {
       .then(() => this.#play(key))
       .catch((error: unknown) => {
         // Somebody else was faster: the watch tells, and it is looked at again.
-        if (!this.#stop.signal.aborted && !isConflict(error) && !isNotFound(error)) throw error;
+        if (this.#stop.signal.aborted || isConflict(error) || isNotFound(error)) return;
+        // It is about to be deleted with its namespace, which takes no binding any more.
+        if (isForbidden(error) && error.said.includes("being terminated")) return;
+        // An API server that is killed, or begins, answers nothing, or that it is not there yet: as a kubelet, it tries again.
+        if (!isAway(error)) throw error;
+        setTimeout(() => this.touch(key), againMs).unref();
       });
     this.#busy.set(key, next);
   }
@@ -101,7 +117,7 @@ export class Kubelet {
       };
       await this.#client.create(binding, {
         metadata: { name, namespace },
-        target: { kind: "Node", name: nodeName },
+        target: { kind: "Node", name: this.behaviour.node },
       } as { metadata: { name: string } });
       return;
     }
@@ -151,6 +167,12 @@ export class Kubelet {
       this.runsSeen.push([...new Set(group.map((pod) => pod.metadata.labels?.["integrationworkflow.io/run"] ?? ""))]);
     }
   }
+}
+
+function isAway(error: unknown): boolean {
+  return (
+    error instanceof ConnectionError || (error instanceof ApiError && (error.status === 429 || error.status >= 500))
+  );
 }
 
 function running(): object {

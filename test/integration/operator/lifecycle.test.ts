@@ -1,6 +1,9 @@
-import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, expect, inject, test, vi } from "vitest";
 import { Ground, patience } from "./ground.ts";
 import type { OperatorProcess } from "./operator-process.ts";
+
+// Each waits several times, for as long as a busy machine may need.
+vi.setConfig({ testTimeout: 300_000 });
 
 let ground: Ground;
 let operator: OperatorProcess;
@@ -89,8 +92,8 @@ test("a workflow goes through its life as the contract says, seen by kubectl alo
     "RUNNING WorkerReady",
     "STOPPED Stopped",
   ]);
-  expect(await ground.events("contacts", "WorkerReady")).toHaveLength(1);
-  expect(await ground.events("contacts", "Stopping")).toHaveLength(2);
+  await expect.poll(() => ground.events("contacts", "WorkerReady"), patience).toHaveLength(1);
+  await expect.poll(() => ground.events("contacts", "Stopping"), patience).toHaveLength(2);
   expect(ground.kubelet.runsSeen.every((runs) => runs.length <= 1)).toBe(true);
 });
 

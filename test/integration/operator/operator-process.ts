@@ -8,6 +8,7 @@ interface LogLine {
 }
 
 export interface OperatorProcess {
+  readonly pid: number | undefined;
   readonly lines: readonly LogLine[];
   /** Resolves with the first line with this message. */
   said(message: string): Promise<LogLine>;
@@ -20,20 +21,34 @@ export interface OperatorProcess {
 
 const node = process.execPath;
 
+export interface HowToStart {
+  /** Arguments of Node itself. */
+  readonly node?: readonly string[];
+  /** Another build of the program. */
+  readonly main?: string;
+}
+
 /** The operator as users run it, with a kubeconfig. Resolves at once: `said("operator started")` says when it is up. */
-export async function startOperator(kubeconfig: string, args: readonly string[]): Promise<OperatorProcess> {
+export async function startOperator(
+  kubeconfig: string,
+  args: readonly string[],
+  how: HowToStart = {},
+): Promise<OperatorProcess> {
   const quiet = ["--metrics-address", "127.0.0.1:0", "--health-address", "127.0.0.1:0", "--worker-poll", "off"];
   const always = ["--kubeconfig", kubeconfig, "--worker-image", "registry.example/integration-workflow:1.0.0"];
-  const child = spawn(node, ["src/main.ts", "operator", ...always, ...quiet, ...args], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  return watch(child);
+  return startRole(["operator", ...always, ...quiet, ...args], how);
+}
+
+/** Any role as a process of its own, with the lines that it logs. */
+export function startRole(args: readonly string[], { node: ofNode = [], main = "src/main.ts" }: HowToStart = {}) {
+  return watch(spawn(node, [...ofNode, main, ...args], { stdio: ["ignore", "pipe", "inherit"] }));
 }
 
 function watch(child: ChildProcess): OperatorProcess {
   const lines: LogLine[] = [];
   const waiters = new Set<() => void>();
-  const exited = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
+  // Not "exit": what it said last may still be on its way then.
+  const exited = new Promise<number | null>((resolve) => child.once("close", (code) => resolve(code)));
   if (child.stdout === null) throw new Error("the operator's output is not piped");
   createInterface({ input: child.stdout }).on("line", (line) => {
     lines.push(JSON.parse(line) as LogLine);
@@ -44,6 +59,7 @@ function watch(child: ChildProcess): OperatorProcess {
     return exited;
   };
   return {
+    pid: child.pid,
     lines,
     exited,
     said: (message) =>

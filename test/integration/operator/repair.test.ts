@@ -1,6 +1,9 @@
-import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, expect, inject, test, vi } from "vitest";
 import { Ground, patience } from "./ground.ts";
 import { crashLoop } from "./kubelet.ts";
+
+// Each waits several times, for as long as a busy machine may need.
+vi.setConfig({ testTimeout: 300_000 });
 
 let ground: Ground;
 
@@ -10,13 +13,8 @@ beforeAll(async () => {
 });
 afterAll(() => ground?.end());
 
-async function started(name: string, changes: object = {}): Promise<void> {
-  await ground.apply(name, { state: "Running", ...changes });
-  await ground.until(name, { state: "RUNNING" });
-}
-
 test("a template edited by hand is put back within seconds, with an Event that names who did it", async () => {
-  await started("edited");
+  await ground.started("edited");
   const { template } = (await ground.deployment("edited")).spec ?? {};
   await ground.kubectl(
     "set",
@@ -39,7 +37,7 @@ test("a template edited by hand is put back within seconds, with an Event that n
 });
 
 test("replicas that somebody sets on a stopped workflow's Deployment go back to 0, and STOPPED is told again", async () => {
-  await started("scaled");
+  await ground.started("scaled");
   await ground.patch("scaled", { state: "Stopped" });
   await ground.until("scaled", { state: "STOPPED" });
   await ground.kubectl("scale", "deployment/scaled", "--replicas=1");
@@ -51,7 +49,7 @@ test("replicas that somebody sets on a stopped workflow's Deployment go back to 
 });
 
 test("a Deployment deleted by hand is made again, and the run goes on as it was pinned, whatever was edited since", async () => {
-  await started("deleted");
+  await ground.started("deleted");
   const { template } = (await ground.deployment("deleted")).spec ?? {};
   await ground.patch("deleted", { worker: { terminationGracePeriodSeconds: 90 } });
   await ground.until("deleted", { pendingRestart: true });
@@ -63,7 +61,7 @@ test("a Deployment deleted by hand is made again, and the run goes on as it was 
 });
 
 test("a deleted pin is made again with the same content, even when an edit waits", async () => {
-  await started("pinned");
+  await ground.started("pinned");
   const { appliedRevision } = await ground.status("pinned");
   const pin = appliedRevision?.name ?? "";
   const data = await ground.kubectl("get", "configmap", pin, "-o", "jsonpath={.data}");
@@ -77,7 +75,7 @@ test("a deleted pin is made again with the same content, even when an edit waits
 });
 
 test("a pin that cannot be made again is RevisionLost, the pods are left alone, and a restart mends it", async () => {
-  await started("lost");
+  await ground.started("lost");
   const [operator] = ground.operators;
   await operator?.stop();
   const pin = (await ground.status("lost")).appliedRevision?.name ?? "";
@@ -148,7 +146,7 @@ test("a worker's final word is the reason why the workflow FAILED, and FAILED st
 });
 
 test("a pod that will not end blocks the next start, and the message names pod and node", async () => {
-  await started("stuck");
+  await ground.started("stuck");
   ground.kubelet.behaviour.lastWords = "hangs";
   await ground.patch("stuck", { restart: "now" });
   await expect
@@ -173,11 +171,11 @@ test("a claim outlives its workflow by default, is found again, and goes with it
       "-o",
       "jsonpath={.items[*].metadata.uid}",
     );
-  await started("kept");
+  await ground.started("kept");
   const uid = await claims();
   await ground.kubectl("delete", "iw", "kept", "--wait");
   await expect.poll(async () => (await ground.pods("kept")).length, patience).toBe(0);
-  await started("kept");
+  await ground.started("kept");
   expect(await claims()).toBe(uid);
   await ground.patch("kept", { state: "Stopped", queue: { volume: { whenDeleted: "Delete" } } });
   await ground.until("kept", { state: "STOPPED", pendingRestart: false });
@@ -232,7 +230,7 @@ test("a mutating admission policy causes one write and no more, also for an oper
     );
   await expect.poll(probe, patience).toBe("yes");
 
-  await started("mutated");
+  await ground.started("mutated");
   const before = (await ground.deployment("mutated")).metadata;
   await ground.operators.at(-1)?.stop();
   const operator = await ground.operator("--allowed-worker-images", "registry.example/permitted/*");

@@ -64,10 +64,10 @@ export class PostgresStore implements TestStore {
   }
 
   /** The same, but that the database is told the time before anything is asked of it. */
-  #onTime<T extends Queue | Queue["records"]>(target: T, now: () => number): T {
+  #onTime<T extends Queue | Queue["records"] | Queue["contacts"]>(target: T, now: () => number): T {
     return new Proxy(target, {
       get: (object, name) => {
-        if (name === "records") return this.#onTime((object as Queue).records, now);
+        if (name === "records" || name === "contacts") return this.#onTime((object as Queue)[name], now);
         const value: unknown = Reflect.get(object, name, object);
         if (typeof value !== "function") return value;
         const call = value.bind(object);

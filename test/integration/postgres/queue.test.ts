@@ -10,6 +10,7 @@ if (missing === undefined) {
   afterAll(() => server.end());
   testOn(() => new PostgresStore(server));
   await import("../../unit/worker/queue/queue.test.ts");
+  await import("../../unit/worker/queue/contacts.test.ts");
   await import("../../unit/worker/queue/files.test.ts");
   await import("../../unit/worker/queue/held.test.ts");
   await import("../../unit/worker/queue/keys.test.ts");

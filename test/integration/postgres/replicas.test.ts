@@ -1,8 +1,10 @@
 /** Several workers of one workflow, as processes, on one database. */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import { Client } from "pg";
+import { afterEach, beforeEach, expect, it } from "vitest";
 import type { SandboxControl } from "../../../src/sandbox/control/interface.ts";
-import { contactMapping, Ground, type WorkerProcess } from "../worker/harness.ts";
-import { PostgresServer } from "./server.ts";
+import { contactMapping, Ground, patient, type WorkerProcess } from "../worker/harness.ts";
+import { serverForFile } from "./for-file.ts";
+import type { PostgresServer } from "./server.ts";
 
 const contacts = 500;
 const patience = { timeout: 60_000, interval: 50 };
@@ -11,23 +13,18 @@ let server: PostgresServer;
 let ground: Ground;
 let control: SandboxControl;
 let url: string;
-let databases = 0;
-const missing = await PostgresServer.missing();
-beforeAll(async () => {
-  if (missing === undefined) server = await PostgresServer.start();
+const newDatabase = await serverForFile((started) => {
+  server = started;
 });
-afterAll(() => server?.end());
-beforeEach(({ skip }) => skip(missing !== undefined, missing));
 beforeEach(async () => {
   ground = await Ground.make({ contacts });
   ({ control } = ground.sandbox);
-  databases += 1;
-  url = await server.database(`queue-${databases}`);
+  url = server.url(await newDatabase());
 });
 afterEach(() => ground?.end());
 
-const start = (callsPerSecond = 1000) =>
-  ground.start([contactMapping], { callsPerSecond, postgres: { url, replicas: 2 } });
+const start = (callsPerSecond = 1000, flags: readonly string[] = []) =>
+  ground.start([contactMapping], { callsPerSecond, flags, postgres: { url, replicas: 2 } });
 const profiles = () => control.countRecords({ resource: "profile" });
 const backlog = async (worker: WorkerProcess) => (await worker.status()).backlog;
 const reads = (worker: WorkerProcess) => worker.logged("page.read").length > 0;
@@ -41,6 +38,12 @@ async function lastName(id: string): Promise<unknown> {
   return (await control.findRecords({ resource: "profile", key: id }))[0]?.values["lastName"];
 }
 
+async function identityQuestions(): Promise<number> {
+  const { byEndpoint } = (await control.counters()).dataverse;
+  const asked = Object.entries(byEndpoint).filter(([endpoint]) => endpoint.includes("WhoAmI"));
+  return asked.flatMap(([, statuses]) => Object.values(statuses)).reduce((sum, count) => sum + count, 0);
+}
+
 async function expectOneOfEach(): Promise<void> {
   for await (const { id } of control.rows({ table: "contact" })) {
     expect(await control.findRecords({ resource: "profile", key: id }), id).toHaveLength(1);
@@ -48,14 +51,18 @@ async function expectOneOfEach(): Promise<void> {
 }
 
 it("two workers share the writing, one reads, and every contact is there once, by one call", async () => {
-  const workers = [start(200), start(200)] as const;
+  // So slowly that there is work left for the one that starts last.
+  const workers = [start(100, patient), start(100, patient)] as const;
   await drained(workers[0]);
   await expect.poll(() => backlog(workers[1]), patience).toBe(0);
   expect(workers.filter(reads)).toHaveLength(1);
   for (const worker of workers) expect(worker.logged("record.settled").length).toBeGreaterThan(20);
   for await (const { key, entries } of control.allWrites({ resource: "profile" })) expect(entries, key).toHaveLength(1);
+  // Who follows asks nothing else of Dataverse for a minute, and is ready nevertheless.
+  const asked = await identityQuestions();
+  await expect.poll(identityQuestions, patience).toBeGreaterThan(asked + 2);
   for (const worker of workers) {
-    expect(await worker.get("/readyz")).toMatchObject({ status: 200 });
+    await expect.poll(async () => (await worker.get("/readyz")).body, patience).toBe("ok\n");
     expect(await worker.stop()).toBe(0);
   }
 });
@@ -75,6 +82,24 @@ it("a worker is killed and the other goes on, reading too; the database is resta
   await expectOneOfEach();
   const [added = ""] = await control.insertRows({ table: "contact", rows: [{ cells: { lastname: "Added" } }] });
   await expect.poll(() => lastName(added), patience).toBe("Added");
+});
+
+it("a worker that is stopped while another holds up the database ends by itself, within its grace period", async () => {
+  const worker = ground.start([contactMapping], {
+    callsPerSecond: 100,
+    postgres: { url, replicas: 2 },
+    graceSeconds: 6,
+  });
+  await expect.poll(profiles, patience).toBeGreaterThan(50);
+  const other = new Client({ connectionString: url });
+  await other.connect();
+  other.on("error", () => {}); // The server ends with the test.
+  await other.query("SELECT pg_advisory_lock(hashtextextended('integration-workflow iw_crm_contacts', 0))");
+  // Without a word of the database's, for as long as a statement may take: a minute.
+  expect(await worker.stop()).toBe(0);
+  await other.end();
+  await drained(start(1000));
+  await expectOneOfEach();
 });
 
 it("a reader that was paused and wakes stores no old page over a newer place, and nothing goes back", async () => {

@@ -12,11 +12,11 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Client } from "pg";
+import { freePort } from "../../../cluster/ports.ts";
 import { runTool } from "../../../cluster/tool.ts";
 import { debianPrograms } from "../../debian-programs.ts";
 
@@ -25,17 +25,25 @@ const startsWithinMs = 30_000;
 /** PostgreSQL refuses to run as root. */
 const nobody = { uid: 65534, gid: 65534 };
 const isRoot = process.getuid?.() === 0;
+/** Whom files that a server is to read must belong to; undefined: whoever runs the test. */
+export const serverUser = isRoot ? nobody : undefined;
 
-/** Listens on loopback, keeps what it is told through a crash (fsync is on), and lives in a temporary directory. */
+/** By it PostgreSQL names its socket, also where it listens nowhere else. */
+const socketPort = 5432;
+
+/** Keeps what it is told through a crash (fsync is on), and lives in a temporary directory. */
 export class PostgresServer {
+  /** On loopback; a twin listens at its socket alone, and its port is of no use. */
   readonly port: number;
   readonly #programs: string;
   readonly #directory: string;
+  readonly #settings: Readonly<Record<string, string>>;
   #process: ChildProcess | undefined;
 
-  private constructor(programs: string, directory: string, port: number) {
+  private constructor(programs: string, directory: string, port: number, settings: Readonly<Record<string, string>>) {
     this.#programs = programs;
     this.#directory = directory;
+    this.#settings = settings;
     this.port = port;
   }
 
@@ -55,7 +63,7 @@ export class PostgresServer {
     const passwordFile = join(directory, "password");
     writeFileSync(passwordFile, password);
     if (isRoot) chownSync(passwordFile, nobody.uid, nobody.gid);
-    const server = new PostgresServer(programs, directory, await freePort());
+    const server = new PostgresServer(programs, directory, await freePort(), { listen_addresses: "127.0.0.1" });
     const options = ["--username=admin", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"];
     await runTool([
       ...command(join(programs, "initdb")),
@@ -65,6 +73,24 @@ export class PostgresServer {
     ]);
     await server.resume();
     return server;
+  }
+
+  /**
+   * Another server with the data that this one has, which is to be halted meanwhile. It listens at its socket alone, so that
+   * nobody takes its port while it is away.
+   * @param directory the caller's, who removes it
+   */
+  async twin(directory: string, settings: Readonly<Record<string, string>>): Promise<PostgresServer> {
+    if (isRoot) chownSync(directory, nobody.uid, nobody.gid);
+    const server = new PostgresServer(this.#programs, directory, socketPort, { ...settings, listen_addresses: "" });
+    await runTool(["cp", "-a", this.#data, server.#data]);
+    await server.resume();
+    return server;
+  }
+
+  /** Where it listens besides its port. */
+  get socket(): string {
+    return join(this.#directory, `.s.PGSQL.${this.port}`);
   }
 
   /** @param database made if it is not there */
@@ -77,9 +103,19 @@ export class PostgresServer {
     return `postgres://${user}:${secret}@127.0.0.1:${this.port}/${database}?sslmode=disable`;
   }
 
+  /** By way of what listens at another port and passes on. */
+  urlAt(port: number): string {
+    return `postgres://admin:${password}@127.0.0.1:${port}/postgres?sslmode=disable`;
+  }
+
+  get isRunning(): boolean {
+    const { exitCode = 0, signalCode = null } = this.#process ?? {};
+    return exitCode === null && signalCode === null;
+  }
+
   /** Runs a statement on a connection of its own. */
   async admin(sql: string, database = "postgres"): Promise<Record<string, unknown>[]> {
-    const client = new Client({ connectionString: this.url(database) });
+    const client = new Client({ host: this.#directory, port: this.port, user: "admin", password, database });
     client.on("error", () => {}); // The server may be halted meanwhile; the statement says so.
     await client.connect();
     try {
@@ -92,7 +128,7 @@ export class PostgresServer {
   /** Starts it again on the same data. */
   async resume(): Promise<void> {
     const [program = "", ...before] = command(join(this.#programs, "postgres"));
-    const settings = { listen_addresses: "127.0.0.1", unix_socket_directories: "", port: String(this.port) };
+    const settings = { ...this.#settings, unix_socket_directories: this.#directory, port: String(this.port) };
     const args = [
       ...["-D", this.#data],
       ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
@@ -116,7 +152,7 @@ export class PostgresServer {
   /** `SIGINT`: connections are cut, and it ends in order; `SIGQUIT`: at once, as in a crash. */
   async halt(signal: "SIGINT" | "SIGQUIT" = "SIGINT"): Promise<void> {
     const child = this.#process;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (child === undefined || !this.isRunning) return;
     // Its first line is the server's process; what started it may be another one.
     const [pid = ""] = readFileSync(join(this.#data, "postmaster.pid"), "utf8").split("\n");
     const ended = once(child, "close");
@@ -127,6 +163,11 @@ export class PostgresServer {
   async end(): Promise<void> {
     await this.halt("SIGQUIT");
     rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  /** Halts it where there is no time to wait. */
+  abandon(): void {
+    this.#process?.kill("SIGQUIT");
   }
 
   get #data(): string {
@@ -175,14 +216,4 @@ function command(program: string): string[] {
   const withLibraries = libraries.length === 0 ? [] : ["env", `LD_LIBRARY_PATH=${libraries.join(":")}`];
   const asNobody = ["setpriv", `--reuid=${nobody.uid}`, `--regid=${nobody.gid}`, "--clear-groups"];
   return [...withLibraries, ...(isRoot ? asNobody : []), program];
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  await once(probe, "close");
-  if (address === null || typeof address === "string") throw new Error("no port is free");
-  return address.port;
 }

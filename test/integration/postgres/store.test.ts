@@ -1,39 +1,55 @@
 /** What the queue in PostgreSQL promises beside what every store does. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { Client } from "pg";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { silentLogger } from "../../../src/telemetry/log.ts";
 import type { Queue } from "../../../src/worker/queue/interface.ts";
 import { openPostgresQueue } from "../../../src/worker/queue/postgres/postgres-queue.ts";
+import type { LeasedRecord } from "../../../src/worker/queue/turn.ts";
 import { checkpointAt, upsert } from "../../unit/worker/queue/pages.ts";
 import { commit, known, leaseMs, leaseOne } from "../../unit/worker/queue/queue-ground.ts";
-import { PostgresServer } from "./server.ts";
+import { serverForFile } from "./for-file.ts";
+import type { PostgresServer } from "./server.ts";
 
 let server: PostgresServer;
 let database: string;
-let databases = 0;
 const queues: Queue[] = [];
-const missing = await PostgresServer.missing();
-beforeAll(async () => {
-  if (missing === undefined) server = await PostgresServer.start();
+const newDatabase = await serverForFile((started) => {
+  server = started;
 });
-afterAll(() => server?.end());
-beforeEach(({ skip }) => skip(missing !== undefined, missing));
 beforeEach(async () => {
-  databases += 1;
-  database = `queue-${databases}`;
-  await server.database(database);
+  database = await newDatabase();
 });
 afterEach(async () => {
   for (const queue of queues.splice(0)) await queue.close();
 });
 
 const workflow = { namespace: "crm", name: "contacts", uid: "1" };
+const patience = { timeout: 20_000, interval: 50 };
 
 async function open(name = workflow.name, url = async () => server.url(database)): Promise<Queue> {
-  const options = { url, secret: "the Secret", workflow: { ...workflow, name }, logger: silentLogger };
+  const options = {
+    url,
+    secret: "the Secret",
+    workflow: { ...workflow, name },
+    refusedForMs: 3000,
+    logger: silentLogger,
+  };
   const queue = await openPostgresQueue(options, AbortSignal.timeout(20_000));
   queues.push(queue);
   return queue;
 }
+/** An outage's end is waited for. */
+const passes = (work: () => Promise<void>) =>
+  expect
+    .poll(
+      () =>
+        work().then(
+          () => "done",
+          ({ code }: { code: string }) => code,
+        ),
+      patience,
+    )
+    .toBe("done");
 const sql = (text: string) => server.admin(text, database);
 
 describe("a reading", () => {
@@ -144,6 +160,16 @@ describe("the store", () => {
     await expect(open("leads")).rejects.toMatchObject({ code: "StoreUnreadable" });
   });
 
+  it("takes any time to the next try, and of a lease", async () => {
+    const queue = await open();
+    await commit(queue, [upsert("a", 1n)]);
+    const [record] = await queue.lease("contact", 1, 60_000.5);
+    if (record === undefined) throw new Error("nothing is due");
+    await queue.begin(record, { ...known(record), certainty: "Inserting" }, 60_000.5);
+    await queue.settle(record, { kind: "Retry", before: undefined, afterMs: 0.4, counts: true });
+    expect((await leaseOne(queue)).attempts).toBe(1);
+  });
+
   it("has no payload once it is written, and keeps keys of any text", async () => {
     const queue = await open();
     const keys = ["nul \0", "half \ud800", "\\0000", "x".repeat(5000)];
@@ -181,24 +207,76 @@ describe("the database", () => {
     expect(queue.outage).toBeUndefined();
   });
 
+  it("that crashes has everything that was answered before, however shortly", async () => {
+    const queue = await open();
+    const ids = Array.from({ length: 30 }, (_, n) => `r${n}`);
+    await commit(
+      queue,
+      ids.map((id) => upsert(id, 1n)),
+    );
+    for (let left = ids.length - 10; left >= 0; left -= 10) {
+      const settle = async (record: LeasedRecord) => {
+        await queue.begin(record, { ...known(record), certainty: "Inserting" }, leaseMs);
+        await queue.settle(record, { kind: "Written", written: known(record), sent: true });
+      };
+      await passes(async () => {
+        for (const record of await queue.lease("contact", 10, leaseMs)) await settle(record);
+      });
+      await server.halt("SIGQUIT");
+      await server.resume();
+      const found = await sql('SELECT count(*)::int AS n FROM "iw_crm_contacts".pending');
+      expect(found).toEqual([{ n: left }]);
+    }
+  });
+
+  it("that fails while the worker is stopped before it began is no failure of the worker", async () => {
+    const stop = new AbortController();
+    const url = async () => {
+      stop.abort("stopped as asked");
+      return "postgres://nobody@127.0.0.1:1/none";
+    };
+    const opening = openPostgresQueue({ url, secret: "the Secret", workflow, logger: silentLogger }, stop.signal);
+    await expect(opening).rejects.toBe("stopped as asked");
+  });
+
+  it("that makes the worker wait behind somebody's lock does not keep it from being stopped", async () => {
+    await open();
+    const other = new Client({ connectionString: server.url(database) });
+    await other.connect();
+    await other.query("SELECT pg_advisory_lock(hashtextextended('integration-workflow iw_crm_contacts', 0))");
+    const stop = new AbortController();
+    const options = { url: async () => server.url(database), secret: "the Secret", workflow, logger: silentLogger };
+    const ended = openPostgresQueue(options, stop.signal).catch((error: unknown) => error);
+    const waiting = () => sql("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
+    await expect.poll(async () => (await waiting()).length, patience).toBe(1);
+    stop.abort("stopped as asked");
+    expect(await ended).toBe("stopped as asked"); // The lock is still held.
+    await other.end();
+  });
+
   it("whose credentials are rotated is signed in to with the new ones", async () => {
     await sql("CREATE ROLE worker LOGIN PASSWORD 'old'");
     await sql(`GRANT CREATE ON DATABASE "${database}" TO worker`);
     let secret = "old";
     const queue = await open("contacts", async () => server.url(database, "worker", secret));
-    await sql("ALTER ROLE worker PASSWORD 'new'");
-    secret = "new";
-    await sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'worker'");
-    await expect.poll(() => queue.counts().then(({ size }) => size)).toBe(0);
-    secret = "wrong";
-    await sql("ALTER ROLE worker PASSWORD 'newer'");
-    await sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'worker'");
-    const refused = async () =>
+    const answer = async () =>
       queue.counts().then(
-        () => "",
+        () => "counted",
         ({ code }: { code: string }) => code,
       );
-    await expect.poll(refused).toBe("StoreRefused");
+    const cut = () => sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'worker'");
+    await sql("ALTER ROLE worker PASSWORD 'new'");
+    await cut();
+    // Who asks before the cut is noticed is told of that.
+    await expect
+      .poll(async () => `${await answer()}: ${queue.outage?.message}`, patience)
+      .toMatch(/^StoreUnreachable: .* no longer lets the worker in/);
+    secret = "new";
+    await expect.poll(answer, patience).toBe("counted");
+    secret = "wrong";
+    await sql("ALTER ROLE worker PASSWORD 'newer'");
+    await cut();
+    await expect.poll(answer, patience).toBe("StoreRefused");
   });
 
   it("that is not there, or not to be written, needs a person", async () => {

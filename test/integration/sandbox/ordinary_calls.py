@@ -123,6 +123,17 @@ seen["memos"] = [one["LogicalName"] for one in texts]
 seen["no table"] = client.tables.get("nosuch")
 seen["keys"] = [key.key_attributes for key in client.tables.get_alternate_keys("contact")]
 
+lookups = client.tables.list_table_relationships(
+    "adobe_emailsend",
+    filter="ReferencingAttribute eq 'regardingobjectid'",
+    select=["ReferencedEntity", "ReferencingEntityNavigationPropertyName"],
+)
+seen["regarding"] = {one["ReferencedEntity"]: one["ReferencingEntityNavigationPropertyName"] for one in lookups}
+property = seen["regarding"]["contact"]
+activity = client.records.create("adobe_emailsend", {"subject": "Sent", f"{property}@odata.bind": f"/contacts({made})"})
+bound = client.records.retrieve("adobe_emailsend", activity, select=["_regardingobjectid_value"])
+seen["bound"] = bound["_regardingobjectid_value"] == made
+
 client.records.delete("contact", made)
 seen["gone"] = client.records.retrieve("contact", made)
 seen["missing"] = refused(lambda: client.records.delete("contact", made))

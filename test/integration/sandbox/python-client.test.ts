@@ -100,6 +100,16 @@ describe.skipIf("reason" in environment)("Microsoft's Python client for Datavers
     });
   });
 
+  it("lists relationships, and binds an activity by the property that they name", () => {
+    expect(seen).toMatchObject({
+      regarding: {
+        account: "regardingobjectid_account_adobe_emailsend",
+        contact: "regardingobjectid_contact_adobe_emailsend",
+      },
+      bound: true,
+    });
+  });
+
   it("understands refusals: a row that is gone, a message that a table lacks, a limit with its Retry-After", () => {
     expect(seen).toMatchObject({
       gone: null,

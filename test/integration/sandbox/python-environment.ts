@@ -5,17 +5,24 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { cacheFolder } from "../../../cluster/binaries.ts";
 
-const requirements = fileURLToPath(new URL("requirements.txt", import.meta.url));
+const ofDataverse = {
+  name: "dataverse-client",
+  requirements: fileURLToPath(new URL("requirements.txt", import.meta.url)),
+};
 
 /**
  * The Python of a virtual environment with the pinned packages, made in the project's cache if it is not there.
+ * @param packages what it is called in the cache, and the file that pins them
  * @returns the interpreter's path, or why it cannot be had
  */
-export function pythonEnvironment(environment: NodeJS.ProcessEnv): { python: string } | { reason: string } {
+export function pythonEnvironment(
+  environment: NodeJS.ProcessEnv,
+  { name, requirements }: { readonly name: string; readonly requirements: string } = ofDataverse,
+): { python: string } | { reason: string } {
   const version = spawnSync("python3", ["--version"], { encoding: "utf8" });
   if (version.status !== 0) return { reason: "there is no python3" };
   const recipe = createHash("sha256").update(version.stdout).update(readFileSync(requirements)).digest("hex");
-  const folder = join(cacheFolder(environment), "python", `dataverse-client-${recipe.slice(0, 12)}`);
+  const folder = join(cacheFolder(environment), "python", `${name}-${recipe.slice(0, 12)}`);
   const python = join(folder, "bin", "python");
   const whole = join(folder, "whole");
   if (existsSync(whole)) return { python };

@@ -196,7 +196,7 @@ describe.skipIf(whyNot !== undefined)("a real SFTP server", () => {
 
   it("gives up a server that does not answer, at sign-in and later", async () => {
     const through = await relay();
-    const sftp = client(undefined, { port: through.port, timeoutSeconds: 1 });
+    const sftp = client(undefined, { port: through.port, timeoutSeconds: 4 }); // It signs in in time, too.
     await sftp.list("exports", patient);
     through.freeze();
     await expect(sftp.list("exports", patient)).rejects.toMatchObject({ code: "TimedOut" });

@@ -13,6 +13,9 @@ export interface Relay {
   /** From now on nothing is passed on, and nobody is told. */
   freeze(): void;
   thaw(): void;
+  /** After that many more bytes from the server nothing is passed on, and nothing is lost, until it is let go. Resolves then. */
+  holdAfter(bytes: number): Promise<void>;
+  letGo(): void;
   close(): Promise<void>;
 }
 
@@ -22,13 +25,16 @@ export async function startRelay(serverPort: number): Promise<Relay> {
   let passed = 0;
   let bytesLeft = Number.POSITIVE_INFINITY;
   let frozen = false;
+  let bytesToHold = Number.POSITIVE_INFINITY;
+  let isHeld = Promise.withResolvers<void>();
+  const held = new Set<Socket>();
   const cut = () => {
     for (const socket of sockets) socket.resetAndDestroy();
     bytesLeft = Number.POSITIVE_INFINITY;
   };
-  const server = createServer((near) => {
+  const server = createServer({ noDelay: true }, (near) => {
     accepted += 1;
-    const far = connect(serverPort, "127.0.0.1");
+    const far = connect({ port: serverPort, host: "127.0.0.1", noDelay: true });
     for (const [from, to] of [
       [near, far],
       [far, near],
@@ -45,10 +51,17 @@ export async function startRelay(serverPort: number): Promise<Relay> {
           passed += data.length;
           bytesLeft -= data.length;
           if (bytesLeft < 0) return cut();
+          bytesToHold -= data.length;
         }
-        if (to.write(data)) return;
-        from.pause();
-        to.once("drain", () => from.resume());
+        const isFree = to.write(data);
+        if (bytesToHold < 0) {
+          held.add(from);
+          from.pause();
+          isHeld.resolve();
+        } else if (!isFree) {
+          from.pause();
+          to.once("drain", () => held.has(from) || from.resume());
+        }
       });
     }
   });
@@ -66,6 +79,17 @@ export async function startRelay(serverPort: number): Promise<Relay> {
     },
     thaw: () => {
       frozen = false;
+    },
+    holdAfter: (bytes) => {
+      bytesToHold = bytes;
+      isHeld = Promise.withResolvers();
+      return isHeld.promise;
+    },
+    letGo: () => {
+      bytesToHold = Number.POSITIVE_INFINITY;
+      isHeld.resolve();
+      for (const socket of held) socket.resume();
+      held.clear();
     },
     close: async () => {
       cut();

@@ -1,8 +1,11 @@
-/** A real OpenSSH server for one test, on loopback, with keys of its own and one user. Nothing of the machine is changed. */
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
+/**
+ * A real OpenSSH server for one test, on loopback or in a test node's network, with keys of its own and one user. Nothing
+ * of the machine is changed.
+ */
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { startBound, untilReady } from "../../../cluster/bound-process.ts";
 import { freePort } from "../../../cluster/ports.ts";
 import { runTool } from "../../../cluster/tool.ts";
@@ -25,6 +28,8 @@ export interface SftpServer {
   readonly home: string;
   /** What the server logged so far. */
   log(): string;
+  /** Ends it and its sessions as a crash would, and starts it again as it was, after so long. */
+  restart(afterMs: number): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -43,8 +48,15 @@ export async function whyNoSftpServer(): Promise<string | undefined> {
   }
 }
 
+/** Where a server listens. */
+interface Place {
+  readonly address: string;
+  /** A process in the network namespace to listen in; absent: this machine's. */
+  readonly networkOf?: number;
+}
+
 /** Starts a server. Its accounts are a copy of the machine's, one added, which it alone sees. */
-export async function startSftpServer(): Promise<SftpServer> {
+export async function startSftpServer({ address, networkOf }: Place = { address: "127.0.0.1" }): Promise<SftpServer> {
   const root = await debianPrograms(packages);
   const folder = mkdtempSync(join(tmpdir(), "sftp-server-"));
   chmodSync(folder, 0o711);
@@ -70,7 +82,7 @@ export async function startSftpServer(): Promise<SftpServer> {
   writeFileSync(
     inside("sshd_config"),
     [
-      "ListenAddress 127.0.0.1",
+      `ListenAddress ${address}`,
       `Port ${port}`,
       `HostKey ${inside("host")}`,
       `HostKey ${inside("host_rsa")}`,
@@ -94,11 +106,19 @@ export async function startSftpServer(): Promise<SftpServer> {
   ];
   // In a process namespace of its own, so that its sessions end with it.
   const unshare = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"];
-  const server = startBound("sshd", [...unshare, "sh", "-ec", mounts.join("\n")], inside("log"), {
-    ...process.env,
-    LD_LIBRARY_PATH: join(root, "usr/lib/x86_64-linux-gnu"),
-  });
-  await untilReady(server, () => answers(port), 30);
+  const entered = networkOf === undefined ? [] : ["nsenter", "--target", String(networkOf), "--net"];
+  const log = () => readFileSync(inside("log"), "utf8");
+  const start = async () => {
+    const logged = existsSync(inside("log")) ? log().length : 0;
+    const started = startBound("sshd", [...entered, ...unshare, "sh", "-ec", mounts.join("\n")], inside("log"), {
+      ...process.env,
+      LD_LIBRARY_PATH: join(root, "usr/lib/x86_64-linux-gnu"),
+    });
+    const isListening = `Server listening on ${address} port ${port}.`;
+    await untilReady(started, async () => log().includes(isListening, logged), 30);
+    return started;
+  };
+  let server = await start();
   return {
     port,
     username: user.name,
@@ -107,21 +127,15 @@ export async function startSftpServer(): Promise<SftpServer> {
     hostKey: readFileSync(inside("host.pub"), "utf8").trim(),
     rsaHostKey: readFileSync(inside("host_rsa.pub"), "utf8").trim(),
     home,
-    log: () => readFileSync(inside("log"), "utf8"),
+    log,
+    restart: async (afterMs) => {
+      await server.kill();
+      await sleep(afterMs);
+      server = await start();
+    },
     stop: async () => {
       await server.kill();
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    const settle = (answered: boolean) => () => {
-      socket.destroy();
-      resolve(answered);
-    };
-    socket.once("data", settle(true)).once("error", settle(false)).once("end", settle(false));
-  });
 }

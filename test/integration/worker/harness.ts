@@ -36,6 +36,9 @@ export const contactMapping: Mapping = {
   picklistValues: "Label",
 };
 
+/** For tests that count calls: one that is not answered in time, and a lease that ends before, have it made again. */
+export const patient = ["--call-timeout-seconds", "60", "--lease-seconds", "120"];
+
 /** Figures that make a worker quick to notice; the rest is as in production. */
 const quick = [
   "--poll-seconds",
@@ -98,6 +101,17 @@ export class Ground {
     return this.#start({ type: "Egress", egress, sftp }, options);
   }
 
+  /** Starts a worker of type OptInOut on this ground's store; with an SFTP server if it reads exports. */
+  startOptInOut(
+    optInOut: object,
+    options: StartOptions = {},
+    exports?: { readonly sftp: NonNullable<WorkflowSpec["campaign"]["sftp"]>; readonly privateKey: string },
+  ): WorkerProcess {
+    if (exports !== undefined) this.#secret("sftp", { privateKey: exports.privateKey });
+    const sftp = exports === undefined ? {} : { sftp: exports.sftp };
+    return this.#start({ type: "OptInOut", optInOut, ...sftp }, options);
+  }
+
   #start({ sftp, ...flow }: Record<string, unknown>, options: StartOptions): WorkerProcess {
     const { dataverseUrl, campaignUrl } = this.sandbox;
     const configuration = join(this.directory, "workflow.json");
@@ -108,6 +122,7 @@ export class Ground {
         url: campaignUrl,
         credentialsSecretRef: { name: "campaign" },
         engineCallsPerSecond: options.callsPerSecond ?? 1000,
+        dialect: options.dialect ?? "Standard",
         ...(sftp === undefined ? {} : { sftp }),
       },
       worker: { terminationGracePeriodSeconds: options.graceSeconds ?? 60, replicas: options.postgres?.replicas ?? 1 },
@@ -137,6 +152,7 @@ export class Ground {
 export interface StartOptions {
   readonly workflow?: string;
   readonly callsPerSecond?: number;
+  readonly dialect?: "Standard" | "V8";
   readonly graceSeconds?: number;
   readonly flags?: readonly string[];
   /** The queue's database, with as many workers as are started at once; absent: the queue is on the ground. */
@@ -163,8 +179,8 @@ export class WorkerProcess {
     ];
     this.#child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      stream?.on("data", (chunk: Buffer) => {
-        this.#output += chunk.toString("utf8");
+      stream?.setEncoding("utf8").on("data", (text: string) => {
+        this.#output += text;
       });
     }
     this.#exit = once(this.#child, "close").then(([code, signal]) => code ?? signal);
@@ -176,7 +192,9 @@ export class WorkerProcess {
 
   /** Events of one name that the log has so far. */
   logged(event: string): readonly Record<string, unknown>[] {
-    const lines = this.#output.split("\n").filter((line) => line.startsWith("{") && line.endsWith("}"));
+    // Of the last one, its end may be yet to come.
+    const whole = this.#output.split("\n").slice(0, -1);
+    const lines = whole.filter((line) => line.startsWith("{") && line.endsWith("}"));
     return lines.map((line) => JSON.parse(line)).filter(({ message }) => message === event);
   }
 

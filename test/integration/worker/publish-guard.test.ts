@@ -59,6 +59,57 @@ describe("a worker, while people publish changes", () => {
     expect((await worker.status()).mappings[0]?.deadLettered).toBe(0);
   });
 
+  it("takes a dropped resource for what it is, though Campaign answers as in an outage; others go on", async () => {
+    const shape = {
+      name: "cusPerson",
+      label: "People",
+      schema: "cus:person",
+      endpoints: ["customResources"],
+      keys: ["crmId"],
+    } as const;
+    const resource = {
+      ...shape,
+      fields: [
+        { name: "crmId", type: "string" },
+        { name: "name", type: "string" },
+      ],
+    } as const;
+    await control.addResource({ resource });
+    const accounts = { table: "account", rows: [{ cells: { name: "One" } }] };
+    const [account = ""] = await control.insertRows(accounts);
+    const mapping = {
+      ...contactMapping,
+      table: "account",
+      resource: "cusPerson",
+      key: { column: "accountid", field: "crmId" },
+      fields: [{ column: "name", field: "name", applyUpdates: true }],
+    };
+    worker = ground.start([contactMapping, mapping], { flags });
+    const stored = async () => (await control.findRecords({ resource: "cusPerson", key: account }))[0]?.values["name"];
+    await poll(stored).toBe("One");
+    await poll(() => control.countRecords({ resource: "profile" })).toBe(2000);
+
+    await control.dropResource({ resource: "cusPerson" });
+    await control.updateRows({ table: "account", rows: [{ id: account, cells: { name: "Two" } }] });
+    await poll(drift).toEqual([expect.stringMatching(/^account: Campaign has no resource "cusPerson"/)]);
+    await poll(async () => (await worker.status()).mappings).toMatchObject([
+      { name: "contact", phase: "Incremental" },
+      { name: "account", phase: "Paused", reason: "ResourceMissing", message: expect.stringContaining("cusPerson") },
+    ]);
+    await poll(async () => (await worker.get("/readyz")).status).toBe(200);
+    await control.changeMany({ table: "contact", count: 5, operation: "update", cells: { lastname: "Later {n}" } });
+    await poll(() => differences("lastname", "lastName")).toEqual([]);
+
+    await control.addResource({ resource });
+    await poll(drift).toEqual([]);
+    // Its records went with it: as any that somebody removed, they are not made again unasked.
+    const line = async () => (await worker.status()).mappings[1];
+    await poll(line).toMatchObject({ phase: "Incremental", backlog: 0 });
+    await poll(async () => (await line())?.deadLettered ?? 0).toBeGreaterThan(0);
+    const refusal = { mapping: "account", reason: "RemovedInCampaign" };
+    await poll(() => worker.logged("record.refused")[0]).toMatchObject(refusal);
+  });
+
   it("writes a Campaign field again in every record when it was gone", async () => {
     await loaded();
     await control.dropField({ resource: "profile", field: "lastName" });

@@ -148,13 +148,15 @@ describe("the worker, against 200 contacts", () => {
     const worker = ground.start();
     await poll(async () => (await worker.status()).mappings[0]?.phase).toBe("Paused");
     await poll(() => worker.logged("mapping.suspended").length).toBe(1);
-    const status = await worker.status();
-    expect(status.mappings[0]?.deadLettered).toBeLessThan(30);
-    expect(status.backlog).toBe(200 - (status.mappings[0]?.deadLettered ?? 0));
     const message = expect.stringMatching(
       /RST-360011 Value … is not valid for enumeration of field gender\. The records/,
     );
-    expect(status.notReady).toMatchObject({ reason: "RefusalWave", message });
+    // A system whose answer is late is told of first.
+    await poll(async () => (await worker.status()).notReady).toMatchObject({ reason: "RefusalWave", message });
+    const status = await worker.status();
+    expect(status.mappings[0]?.deadLettered).toBeLessThan(30);
+    expect(status.backlog).toBe(200 - (status.mappings[0]?.deadLettered ?? 0));
+    expect(status.mappings[0]).toMatchObject({ reason: "RefusalWave", message });
     expect(worker.log).not.toContain("jane@example.com");
   });
 
@@ -185,7 +187,8 @@ describe("the worker, against 200 contacts", () => {
     const mapping = { ...contactMapping, key: { column: "accountnumber", field: "externalId" } };
     const worker = ground.start([mapping], { flags: ["--page-size", "25"] });
     await drained(worker, 170);
-    expect((await worker.status()).mappings[0]).toMatchObject({ phase: "Incremental", deadLettered: 30 });
+    const mappingStatus = async () => (await worker.status()).mappings[0];
+    await poll(mappingStatus).toMatchObject({ phase: "Incremental", deadLettered: 30 });
   });
 
   it("asks again after a restart when an edit and a replay are found together with too many deletions", async () => {

@@ -31,6 +31,7 @@ describe("the effective spec", () => {
     expect(effectiveSpec(asSpec({ ...written, ...steering }))).toEqual({
       ...written,
       dynamics: { ...written.dynamics, share: 100 },
+      campaign: { ...written.campaign, dialect: "Standard" },
       ingress: {
         mappings: [
           {

@@ -38,11 +38,14 @@ describe.runIf(process.platform === "linux")("a process", () => {
   test("is found as its parent's child", async () => {
     const parent = spawn("sh", ["-c", "sleep 600; true"]);
     await once(parent, "spawn");
-    const found = await vi.waitFor(() => {
-      const sleeper = childOf(parent.pid ?? 0);
-      expect(sleeper).toBeDefined();
-      return sleeper as ProcessIdentity; // Expected above.
-    });
+    const found = await vi.waitFor(
+      () => {
+        const sleeper = childOf(parent.pid ?? 0);
+        expect(sleeper).toBeDefined();
+        return sleeper as ProcessIdentity; // Expected above.
+      },
+      { timeout: 30_000 },
+    );
     expect(lives(found)).toBe(true);
     parent.kill("SIGKILL");
     process.kill(found.pid, "SIGKILL");

@@ -3,7 +3,16 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type BinarySet, binariesOf, modulePath, recipeHash, recipes } from "../../../cluster/recipe.ts";
 
-const sets: readonly BinarySet[] = ["control-plane", "node", "tools", "kind"];
+const sets: readonly BinarySet[] = [
+  "control-plane",
+  "node",
+  "fake-nodes",
+  "tools",
+  "kind",
+  "kstatus",
+  "prometheus",
+  "policies",
+];
 
 describe.each(sets)("the recipe of %s", (set) => {
   test("builds only packages that its module's go.mod pins", () => {

@@ -37,18 +37,45 @@ test("every decision is in the list of decisions", () => {
 describe("the troubleshooting page", () => {
   const described = headings("docs/how-to/troubleshoot.md").flatMap((heading) => heading.split(", "));
 
-  /** Reasons as the sources write them: `reason: "NameConflict"`, and the codes of errors that end a worker. */
-  const sources = globSync(["src/operator/**/*.ts", "src/worker/engine/*.ts", "src/worker/queue/errors.ts"]);
-  const reasons = sources.flatMap((source) => {
+  /**
+   * Reasons as the sources write them: of a condition or a refusal (`reason: "NameConflict"`, `reason: "A" | "B"`, `reason = "A"`), of what
+   * does not fit (`add("ColumnMissing", ...)`), of an error that ends a worker, and codes of errors that pause a mapping or
+   * bury a record.
+   */
+  const word = '"([A-Z][A-Za-z0-9]+)"';
+  const patterns = [
+    `reason: ${word}`,
+    `reason = ${word}`,
+    `\\badd\\(${word},`,
+    `FatalError\\(\\s*${word}`,
+    `"?([A-Z]\\w+)"?: "(?:Mapping|Record)",`,
+  ];
+  const unions = [/StoreErrorCode =([^;]+);/g, /\breason:((?:\s*\|?\s*"\w+")+)/g];
+  const reasons = globSync(["src/operator/**/*.ts", "src/worker/**/*.ts", "src/steering/**/*.ts"]).flatMap((source) => {
     const text = readFileSync(source, "utf8");
-    const written = [...text.matchAll(/reason: "([A-Z][A-Za-z]+)"/g)].map(([, reason = ""]) => reason);
-    const codes = [...text.matchAll(/ErrorCode = ([^;]+);/g)].flatMap(
-      ([, union = ""]) => union.match(/[A-Z]\w+/g) ?? [],
+    const written = patterns.flatMap((pattern) =>
+      [...text.matchAll(new RegExp(pattern, "g"))].map(([, one = ""]) => one),
     );
-    return [...written, ...codes];
+    const inUnions = unions.flatMap((union) =>
+      [...text.matchAll(union)].flatMap(([, words = ""]) => words.match(/[A-Z]\w+/g) ?? []),
+    );
+    const constants = source.endsWith("queue/reasons.ts") ? (text.match(/(?<== ")\w+/g) ?? []) : [];
+    return [...written, ...inUnions, ...constants];
   });
-  /** They need no advice: what was asked for is so. */
-  const fine = ["Running", "Stopped", "Started", "NoDrift", "UpToDate", "SpecChanged", "WorkerReady"];
+  /** They need no advice: what was asked for is so, or the worker deals with it alone. */
+  const fine = [
+    "Running",
+    "Stopped",
+    "Started",
+    "NoDrift",
+    "UpToDate",
+    "WorkerReady",
+    "WithinLimits",
+    "NotRunning",
+    "MappingResumed",
+    "NotThrottled",
+    "DeltaTokenExpired",
+  ];
 
   test.each([...new Set(reasons)].filter((reason) => !fine.includes(reason)).sort())(
     "says what to do about %s",

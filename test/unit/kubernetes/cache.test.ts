@@ -44,6 +44,16 @@ describe("events", () => {
     expect(told()).toEqual(["add first", "delete first", "add second"]);
   });
 
+  test("what did not change of an object is in the one that comes after it", () => {
+    const { cache, events } = cacheUnderTest();
+    cache.put("", thing("a", "1", "a-1", ["red"]));
+    cache.put("", thing("a", "2", "a-1", ["red"]));
+    cache.put("", thing("a", "3", "another", ["red"]));
+    const [first, second, , third] = events.map(({ object }) => object.colors);
+    expect(second).toBe(first);
+    expect(third).not.toBe(first);
+  });
+
   test("a list of one namespace leaves the others alone", () => {
     const { cache, told } = cacheUnderTest();
     const other = { ...thing("b", "1"), metadata: { ...thing("b", "1").metadata, namespace: "other" } };

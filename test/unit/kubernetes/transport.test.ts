@@ -1,9 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { TLSSocket } from "node:tls";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { createAuthority } from "../../../cluster/certificates.ts";
 import { Client } from "../../../src/kubernetes/client.ts";
 import type { Connection } from "../../../src/kubernetes/connection.ts";
 import { credentialsOf } from "../../../src/kubernetes/credentials.ts";
@@ -64,6 +67,52 @@ test("after a 401 the token is read again and the call sent once more", async ()
   expect(await own.getText("/version")).toBe("ok");
   expect(await own.getText("/version")).toBe("ok");
   expect(seen).toEqual(["Bearer old", "Bearer new", "Bearer new"]);
+});
+
+test("after a 401 a renewed client certificate is used, though the connections that are open were made with the old one", async () => {
+  const authority = createAuthority("test", new Date());
+  const serverCertificate = authority.issue({ commonName: "server", hosts: ["127.0.0.1"] });
+  const names: string[] = [];
+  const secure = createSecureServer(
+    {
+      key: serverCertificate.key,
+      cert: serverCertificate.certificate,
+      ca: authority.certificate,
+      requestCert: true,
+    },
+    (request, response) => {
+      const name = String((request.socket as TLSSocket).getPeerCertificate().subject?.CN);
+      names.push(name);
+      response.statusCode = name === "old" ? 401 : 200;
+      response.end("ok");
+    },
+  );
+  await new Promise<void>((resolve) => secure.listen(0, "127.0.0.1", resolve));
+  const [certFile, keyFile] = [join(folder, "client.pem"), join(folder, "client.key")];
+  const write = (commonName: string): void => {
+    const { certificate, key } = authority.issue({ commonName });
+    writeFileSync(certFile, certificate);
+    writeFileSync(keyFile, key);
+  };
+  write("old");
+  const own = client({
+    server: `https://127.0.0.1:${(secure.address() as AddressInfo).port}`,
+    credentials: credentialsOf({ name: "u", certFile, keyFile }, {}),
+    trust: () => ({ ca: authority.certificate, serverName: undefined, skipVerification: false }),
+  });
+  const isRefused = expect.objectContaining({ status: 401 });
+  await expect(own.getText("/version")).rejects.toEqual(isRefused);
+  // While the file is the same, a refusal is not asked for twice.
+  await expect(own.getText("/version")).rejects.toEqual(isRefused);
+  expect(names).toEqual(["old", "old"]);
+  write("new");
+  expect(await Promise.all(["/a", "/b", "/c"].map((path) => own.getText(path)))).toEqual(["ok", "ok", "ok"]);
+  names.splice(0);
+  expect(await own.getText("/version")).toBe("ok");
+  expect(names).toEqual(["new"]);
+  await transport?.close();
+  secure.closeAllConnections();
+  await new Promise((resolve) => secure.close(resolve));
 });
 
 test("a 401 that stays is an ApiError", async () => {

@@ -1,52 +1,11 @@
 import fc from "fast-check";
 import { Registry } from "prom-client";
 import { describe, expect, test } from "vitest";
-import {
-  TerminalError,
-  WorkQueue,
-  type WorkQueueOptions,
-  type WorkResult,
-} from "../../../src/kubernetes/work-queue.ts";
+import { apiErrorFrom } from "../../../src/kubernetes/errors.ts";
+import { TerminalError } from "../../../src/kubernetes/work-queue.ts";
 import { createWorkQueueMetrics } from "../../../src/kubernetes/work-queue-metrics.ts";
-import { silentLogger } from "../../../src/telemetry/log.ts";
-import { ManualClock, settle } from "./manual-clock.ts";
-
-/** A queue whose work takes as long as the test lets it. */
-function queueUnderTest(options: Partial<WorkQueueOptions> = {}) {
-  const clock = new ManualClock();
-  const work: { key: string; end: (result?: WorkResult) => void; fail: (error: Error) => void; ended: boolean }[] = [];
-  const stop = new AbortController();
-  const queue = new WorkQueue({
-    process: (key) =>
-      new Promise<WorkResult | undefined>((resolve, reject) => {
-        const item = {
-          key,
-          ended: false,
-          end: (result?: WorkResult) => {
-            item.ended = true;
-            resolve(result);
-          },
-          fail: (error: Error) => {
-            item.ended = true;
-            reject(error);
-          },
-        };
-        work.push(item);
-      }),
-    concurrency: 2,
-    clock,
-    random: () => 0,
-    backoff: { initialMs: 10, factor: 2, maxMs: 100, jitter: 0 },
-    logger: silentLogger,
-    ...options,
-  });
-  const turn = (index: number) => {
-    const item = work.at(index);
-    if (item === undefined) throw new Error(`there is no turn ${index}`);
-    return item;
-  };
-  return { clock, queue, work, turn, stop, running: () => work.filter(({ ended }) => !ended) };
-}
+import { settle } from "./manual-clock.ts";
+import { queueUnderTest } from "./work-queue-ground.ts";
 
 test("a key that is added many times before its turn is worked on once", async () => {
   const { queue, work, stop } = queueUnderTest();
@@ -104,6 +63,20 @@ test("after each error a key waits longer, up to the cap, and a success forgets 
   turn(-1).fail(new Error("broken again"));
   await clock.advance(10);
   expect(work).toHaveLength(before + 1);
+});
+
+test("after an answer that says how long to wait, a key waits at least so long", async () => {
+  const { clock, queue, work, turn, stop } = queueUnderTest();
+  void queue.run(stop.signal);
+  queue.add("a");
+  await settle();
+  turn(0).fail(apiErrorFrom("POST /pods", 429, "too many requests", "7"));
+  await settle();
+  await clock.advance(6_900);
+  expect(work).toHaveLength(1);
+  await clock.advance(200);
+  expect(work).toHaveLength(2);
+  stop.abort();
 });
 
 test("after a terminal error a key rests until it is added", async () => {
@@ -257,17 +230,17 @@ test("the metrics have the names that Kubernetes dashboards read", async () => {
   await clock.advance(3000);
   const text = await registry.metrics();
   for (const line of [
-    'workqueue_depth{name="workflows"} 1',
-    'workqueue_adds_total{name="workflows"} 2',
-    'workqueue_queue_duration_seconds_sum{name="workflows"} 2',
-    'workqueue_unfinished_work_seconds{name="workflows"} 3',
-    'workqueue_longest_running_processor_seconds{name="workflows"} 3',
+    'workqueue_depth{name="workflows",controller="workflows",priority="0"} 1',
+    'workqueue_adds_total{name="workflows",controller="workflows"} 2',
+    'workqueue_queue_duration_seconds_sum{name="workflows",controller="workflows"} 2',
+    'workqueue_unfinished_work_seconds{name="workflows",controller="workflows"} 3',
+    'workqueue_longest_running_processor_seconds{name="workflows",controller="workflows"} 3',
   ]) {
     expect(text).toContain(line);
   }
   turn(0).fail(new Error("broken"));
   await settle();
   const later = await registry.metrics();
-  expect(later).toContain('workqueue_retries_total{name="workflows"} 1');
-  expect(later).toContain('workqueue_work_duration_seconds_sum{name="workflows"} 3');
+  expect(later).toContain('workqueue_retries_total{name="workflows",controller="workflows"} 1');
+  expect(later).toContain('workqueue_work_duration_seconds_sum{name="workflows",controller="workflows"} 3');
 });

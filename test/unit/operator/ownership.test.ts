@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { decide } from "../../../src/operator/decide/decide.ts";
 import type { Snapshot } from "../../../src/operator/sight/snapshot.ts";
 import { looks, running, stopped } from "./moments.ts";
-import type { World } from "./world.ts";
+import { World } from "./world.ts";
 
 describe("whose objects", () => {
   const deletedAndMadeAgain = (world: World): void => {
@@ -27,6 +27,25 @@ describe("whose objects", () => {
     expect(world.status).toMatchObject({ state: "RUNNING", appliedRevision: { run: 1 } });
     expect([...world.api.stored.PersistentVolumeClaim.values()].map(({ metadata }) => metadata.uid)).toEqual([claim]);
   });
+  test("a start that failed for what is mended tells what it waits for now, and has failed until it begins", () => {
+    const world = new World({ state: "Stopped" });
+    world.settle();
+    const metadata = world.api.newMetadata("contacts-worker");
+    world.api.put("NetworkPolicy", { metadata, spec: {} });
+    world.edit({ state: "Running" });
+    world.operator.catchUp();
+    looks(world);
+    expect(world.status).toMatchObject({ state: "FAILED", failure: { reason: "NameConflict" } });
+    // Its owner deletes it, and a finalizer keeps it for a while.
+    world.api.put("NetworkPolicy", { metadata: { ...metadata, deletionTimestamp: "2026-11-21T10:00:00Z" }, spec: {} });
+    world.operator.catchUp();
+    looks(world);
+    const message = "Waiting for NetworkPolicy contacts-worker to go: it is being deleted";
+    expect(world.status).toMatchObject({ state: "FAILED", failure: { reason: "NameConflict", message } });
+    world.api.remove("NetworkPolicy", "contacts-worker");
+    world.settle();
+    expect(world.status.state).toBe("RUNNING");
+  });
   test("a workflow that is being deleted is left alone", () => {
     const world = running();
     const planned = world.operator.plan();
@@ -42,7 +61,7 @@ describe("whose objects", () => {
   test("stray pods with the workflow's label hold back the start, and are named", () => {
     const world = running();
     stopped(world);
-    const stray = world.api.newMetadata("stray", { labels: {} });
+    const stray = world.api.newMetadata("stray", { labels: { "integrationworkflow.io/workflow": "contacts" } });
     world.api.put("Pod", {
       metadata: stray,
       run: undefined,
@@ -82,15 +101,7 @@ describe("moving the queue", () => {
       poll: { run, atMs: world.api.nowMs, status: { backlog, mappings: [], schemaDrift: [] } },
     };
     looks(world);
-    world.operator.memory = {
-      ...world.operator.memory,
-      lastWords: {
-        run,
-        finishedAtMs: world.api.nowMs,
-        graceful: true,
-        words: { reason: "Stopped", message: "", backlog },
-      },
-    };
+    world.lastWords = JSON.stringify({ reason: "Stopped", message: "", backlog });
     stopped(world);
     expect(world.status).toMatchObject({ backlog, backlogEstimated: false });
     return world;

@@ -1,21 +1,22 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { effectiveSpec } from "../../../src/api/configuration.ts";
+import { differences, namedLists, schemaLists } from "../../../src/api/difference.ts";
+import { canonicalJson, sameJson } from "../../../src/api/json.ts";
 import { isPermitted } from "../../../src/operator/decide/permissions.ts";
 import { parseLastWords, parseWorkerStatus } from "../../../src/operator/health/last-words.ts";
-import { canonicalJson, sameJson } from "../../../src/operator/json.ts";
 import { pinNameFor } from "../../../src/operator/objects/pin.ts";
 import { quantityValue } from "../../../src/operator/objects/quantity.ts";
 import { deploymentOfRun, renderDeployment } from "../../../src/operator/objects/render.ts";
 import { CounterBudget } from "../../../src/operator/shell/counter-budget.ts";
 import { Memories } from "../../../src/operator/shell/memory.ts";
 import { projectPod } from "../../../src/operator/shell/projections.ts";
+import { isOfEarlier } from "../../../src/operator/sight/ownership.ts";
 import { digestOf, pinNames } from "../../../src/operator/sight/pin-identity.ts";
 import type { PinContent, PinSeen } from "../../../src/operator/sight/snapshot.ts";
-import { differences, namedLists, schemaLists } from "../../../src/operator/status/difference.ts";
 import { pendingChanges } from "../../../src/operator/status/pending-changes.ts";
 import { mergePatch } from "../../../src/operator/status/status-patch.ts";
-import { container, pod, policy, start, written } from "./scene.ts";
+import { container, pod, policy, start, workflow, written } from "./scene.ts";
 
 function content(changes: object = {}): PinContent {
   const configuration = {
@@ -139,7 +140,6 @@ test("a pin's name is free of itself and of the run, and two contents never shar
   const held = (under: string, what: PinContent): PinSeen => ({
     metadata: { ...pod().metadata, name: under },
     content: what,
-    digest: digestOf(what),
   });
   expect(pinNameFor(one, "contacts", [])).toBe(name);
   expect(pinNameFor(one, "contacts", [held(name, structuredClone(one))])).toBe(name);
@@ -163,7 +163,7 @@ test("the pods meet pod security restricted, mount Secrets whole and optional, a
   const [worker] = spec?.containers ?? [];
   expect(worker).toMatchObject({
     args: ["worker"],
-    terminationMessagePolicy: "File",
+    terminationMessagePolicy: "FallbackToLogsOnError",
     env: [{ name: "INTEGRATION_WORKFLOW_RUN", value: "12" }],
   });
   expect(worker?.securityContext).toEqual({
@@ -211,6 +211,18 @@ test("counters of one workflow go out every 10 s, of all together 20 a second, f
   expect(many.waitMs("w99", 4000)).toBe((waits[99] ?? 0) - 4000);
 });
 
+test("new words of a condition wait until 5 s after what was last told of the workflow", () => {
+  const budget = new CounterBudget({ perWorkflowMs: 10_000, perSecond: 20 });
+  expect(budget.wordsWaitMs("a", 0)).toBe(0);
+  budget.noteWrite("a", 0);
+  expect(budget.wordsWaitMs("a", 1000)).toBe(4000);
+  expect(budget.wordsWaitMs("b", 1000)).toBe(0);
+  expect(budget.wordsWaitMs("a", 5000)).toBe(0);
+  // And all together are held to the same rate as counters.
+  const waits = Array.from({ length: 100 }, (_, index) => budget.wordsWaitMs(`w${index}`, 6000));
+  expect(waits.filter((wait) => wait < 1000)).toHaveLength(20);
+});
+
 test("what a worker says is taken only as the contract has it", () => {
   const reading = { read: 5, estimatedTotal: 9 };
   const contact = { name: "contact", backlog: 1, reading: { ...reading, unknown: "y" }, unknown: "x" };
@@ -227,6 +239,10 @@ test("what a worker says is taken only as the contract has it", () => {
   ]) {
     expect(parseWorkerStatus(JSON.stringify(bad))).toBeUndefined();
   }
+  const long = { name: "contact", phase: "Paused", reason: "no reason!", message: "m".repeat(2000) };
+  expect(parseWorkerStatus(JSON.stringify({ ...good, mappings: [long] }))?.mappings).toEqual([
+    { ...long, reason: "Unknown", message: `${"m".repeat(1023)}…` },
+  ]);
   expect(parseLastWords(JSON.stringify({ reason: "no reason!", message: "m" }))).toEqual({
     reason: "Unknown",
     message: "m",
@@ -253,6 +269,25 @@ test("last words count of a pod that is over, the latest of a run, and silence a
   expect(memories.of("crm/contacts").memory.lastWords?.graceful).toBe(true);
   hear(said(137, "", start + 1));
   expect(memories.of("crm/contacts").memory.lastWords?.graceful).toBe(false);
+});
+
+test("what is remembered of a resource is forgotten when another has its name", () => {
+  const memories = new Memories();
+  const poll = { run: 1, atMs: start, status: { backlog: 3, mappings: [], schemaDrift: [] } };
+  memories.notePoll("crm/contacts", poll);
+  memories.meet("crm/contacts", "one");
+  memories.meet("crm/contacts", "one");
+  expect(memories.of("crm/contacts").memory.poll).toBe(poll);
+  memories.meet("crm/contacts", "another");
+  expect(memories.of("crm/contacts").memory).toEqual({});
+});
+
+test("a pod that is older than the workflow is an earlier one's", () => {
+  const made = (creationTimestamp: string) => ({ ...pod().metadata, creationTimestamp });
+  const { creationTimestamp } = workflow().metadata;
+  expect(isOfEarlier(made("2026-11-21T08:59:59Z"), workflow())).toBe(true);
+  expect(isOfEarlier(made(creationTimestamp), workflow())).toBe(false);
+  expect(isOfEarlier(made("2026-11-21T08:59:59Z"), undefined)).toBe(false);
 });
 
 test("of a pod, the worker's container counts, and not a sidecar that somebody injected", () => {

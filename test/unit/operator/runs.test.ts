@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { digestOf } from "../../../src/operator/sight/pin-identity.ts";
 import { looks, running } from "./moments.ts";
 import { policy } from "./scene.ts";
 import { World } from "./world.ts";
@@ -52,6 +51,23 @@ describe("restart", () => {
     world.edit({ restart });
     world.settle();
     expect(world.status).toMatchObject({ handledRestart: "one", appliedRevision: { run: 1 } });
+  });
+  test("is a start and no recovery, whose worker was never ready yet", () => {
+    const world = running();
+    world.edit({ restart: "now" });
+    const reasons: (string | undefined)[] = [];
+    const look = (): void => {
+      world.controllers();
+      world.operator.catchUp();
+      looks(world);
+      reasons.push(world.condition("Ready")?.reason);
+    };
+    for (const act of ["finish", "finish", "finish", "start", "ready"] as const) {
+      look();
+      world.kubelets(act);
+    }
+    look();
+    expect([...new Set(reasons)]).toEqual(["Stopping", "Starting", "Running"]);
   });
   test("of a workflow that FAILED, it is a new run that begins with STARTING", () => {
     const world = running();
@@ -116,7 +132,7 @@ describe("revisions", () => {
     };
     const [worker] = forged.deployment.template.spec.containers;
     if (worker !== undefined) worker.image = "registry.example/evil:1";
-    world.api.put("ConfigMap", { ...pin, content: forged as never, digest: digestOf(forged as never) });
+    world.api.put("ConfigMap", { ...pin, content: forged as never });
     world.settle();
     expect(world.deployment?.spec.template.spec?.containers[0]?.image).toBe(policy.defaultWorkerImage);
     expect(world.api.stored.ConfigMap.get(name)?.content).toEqual(pin.content);

@@ -27,11 +27,13 @@ const base: RunHealth = {
   run: 1,
   pods: [],
   replicaSets: [],
+  claims: [],
   last: "STARTING",
   lastFailure: undefined,
   ran: false,
   startedAtMs: now - 1 * minutes,
   lastReadyAtMs: undefined,
+  lastAliveAtMs: undefined,
   askedReplicas: 1,
 };
 const wasRunning = { last: "RUNNING", ran: true, startedAtMs: now - 50 * minutes } as const;
@@ -199,6 +201,25 @@ const rows: [sentence: string, health: Partial<RunHealth>, expected: string][] =
     "FAILED CrashLoopBackOff",
   ],
   [
+    "a crash loop of a program that could not even be started is StartError",
+    { pods: [waitingPod("CrashLoopBackOff", { restarts: 3, ended: ended(128, { reason: "StartError" }) })] },
+    "FAILED StartError",
+  ],
+  [
+    "so is one whose log says that its program is for another processor",
+    {
+      pods: [
+        waitingPod("CrashLoopBackOff", { restarts: 3, ended: ended(255, { message: "exec /a: exec format error" }) }),
+      ],
+    },
+    "FAILED StartError",
+  ],
+  [
+    "a pod of a node that is not heard of may live, and never fails by time",
+    { ...wasRunning, last: "STARTING", lastReadyAtMs: now - 40 * minutes, pods: [pod({ nodeSilentSinceMs: now })] },
+    "STARTING Recovering",
+  ],
+  [
     "one crash is not yet a failure",
     { pods: [pod({ worker: container({ restarts: 1, ended: ended(1) }) })] },
     "STARTING Starting",
@@ -269,6 +290,27 @@ const rows: [sentence: string, health: Partial<RunHealth>, expected: string][] =
     "a live worker that is not ready never fails by time",
     { ...wasRunning, last: "STARTING", lastReadyAtMs: now - 40 * minutes, pods: [pod()] },
     "STARTING Recovering",
+  ],
+  [
+    "nor one whose pod is ending, with its successor not started or not made: the 5 minutes count from its last life",
+    {
+      ...wasRunning,
+      last: "STARTING",
+      lastReadyAtMs: now - 40 * minutes,
+      lastAliveAtMs: now - 4 * minutes,
+      pods: [pod({ name: "old", deletionTimestamp: "2026-11-21T11:00:30Z" }), waitingPod("ContainerCreating")],
+    },
+    "STARTING Recovering",
+  ],
+  [
+    "nor one beside which another pod finds no node",
+    {
+      askedReplicas: 2,
+      startedAtMs: now - 40 * minutes,
+      lastAliveAtMs: now,
+      pods: [pod({ name: "alive" }), pod({ worker: undefined, unschedulable: "0/3 nodes" })],
+    },
+    "STARTING Starting",
   ],
   ["nor does one that was never ready", { startedAtMs: now - 59 * minutes, pods: [pod()] }, "STARTING Starting"],
 

@@ -1,7 +1,8 @@
 import type { IntegrationWorkflow, WorkflowStatus } from "../../../src/api/integration-workflow.ts";
-import { canonicalJson, sameJson } from "../../../src/operator/json.ts";
+import { canonicalJson, sameJson } from "../../../src/api/json.ts";
+import { runsAnnotation } from "../../../src/api/run-record.ts";
 import { readPin } from "../../../src/operator/objects/pin.ts";
-import type { Write } from "../../../src/operator/sight/plan.ts";
+import type { CreateWrite, PatchWrite, ReplaceWrite, Write } from "../../../src/operator/sight/plan.ts";
 import type {
   ClaimSeen,
   DeploymentSeen,
@@ -11,24 +12,52 @@ import type {
   PodSeen,
   ReplicaSetSeen,
   SeenMetadata,
+  Snapshot,
 } from "../../../src/operator/sight/snapshot.ts";
 import { mergePatch } from "../../../src/operator/status/status-patch.ts";
 import { rfc3339 } from "../../../src/operator/time.ts";
 
+/** `of`: the uid of the workflow whose Deployment it comes from. */
+type FromTemplate = { template: string; of?: string | undefined };
+export type StoredPod = PodSeen & FromTemplate;
+
 export interface Stored {
   Workflow: Map<string, IntegrationWorkflow>;
   Deployment: Map<string, DeploymentSeen>;
-  ReplicaSet: Map<string, ReplicaSetSeen & { template: string }>;
-  Pod: Map<string, PodSeen & { template: string }>;
+  ReplicaSet: Map<string, ReplicaSetSeen & FromTemplate>;
+  Pod: Map<string, StoredPod>;
   ConfigMap: Map<string, PinSeen>;
   PersistentVolumeClaim: Map<string, ClaimSeen>;
   NetworkPolicy: Map<string, NetworkPolicySeen>;
 }
 
-type ObjectOf<K extends keyof Stored> = Stored[K] extends Map<string, infer T> ? T : never;
+export type StoredKind = keyof Stored;
+export const storedKinds: readonly StoredKind[] = [
+  "Workflow",
+  "Deployment",
+  "ReplicaSet",
+  "Pod",
+  "ConfigMap",
+  "PersistentVolumeClaim",
+  "NetworkPolicy",
+];
+type ObjectOf<K extends StoredKind> = Stored[K] extends Map<string, infer T> ? T : never;
 
 export class Conflict extends Error {}
 export class AlreadyExists extends Error {}
+/** 403 or 422: the API server's no. */
+export class Refused extends Error {}
+/** 429, 500, or no answer: the operator does not know whether it was stored. */
+export class NoAnswer extends Error {}
+
+/** What goes wrong with one write. stored: it takes effect, and the answer is lost. */
+export type Fault = "conflict" | "refused" | "unavailable" | "stored";
+
+/** Told of every write of an operator that took effect. */
+export interface Observer {
+  written(write: Write, before: { readonly metadata: SeenMetadata } | undefined): void;
+  statusWritten(before: IntegrationWorkflow, after: WorkflowStatus): void;
+}
 
 /** One namespace of an API server: versions, generations, preconditions, owner references. Objects are replaced, never changed. */
 export class TinyApi {
@@ -43,15 +72,35 @@ export class TinyApi {
     PersistentVolumeClaim: new Map(),
     NetworkPolicy: new Map(),
   };
+  /** Moves with every change of a kind. */
+  readonly changes = new Map<StoredKind, number>();
+  /** Every state of every pod, as a watch tells of it. */
+  readonly podEvents: StoredPod[] = [];
   /** Changes every Deployment that is written, as a mutating webhook does. */
   webhook: ((spec: DeploymentSeen["spec"]) => DeploymentSeen["spec"]) | undefined;
+  /** Kinds that nobody may create now: a quota, or an admission policy. */
+  readonly refuses = new Set<StoredKind>();
   /** Writes that changed something. */
   writes = 0;
-  onDelete: ((write: Write) => void) | undefined;
-  onDeploymentWritten: ((before: DeploymentSeen | undefined, after: DeploymentSeen) => void) | undefined;
+  /** Writes that were asked for. */
+  attempts = 0;
+  observer: Observer | undefined;
+  /** What the operator that writes now has seen. */
+  actingOn: Snapshot | undefined;
+  #fault: { after: number; readonly fault: Fault } | undefined;
 
   constructor(nowMs: number) {
     this.nowMs = nowMs;
+  }
+
+  /** The operator's next write but so many meets this. */
+  fail(after: number, fault: Fault): void {
+    this.#fault = { after, fault };
+  }
+
+  mend(): void {
+    this.#fault = undefined;
+    this.refuses.clear();
   }
 
   newMetadata(name: string, more: Partial<SeenMetadata> = {}): SeenMetadata {
@@ -67,102 +116,147 @@ export class TinyApi {
   }
 
   /** Puts an object that somebody else has changed. */
-  put<K extends keyof Stored>(kind: K, object: ObjectOf<K> & { metadata: { name: string } }): void {
-    const metadata = { ...object.metadata, resourceVersion: String(++this.#version) };
+  put<K extends StoredKind>(kind: K, object: ObjectOf<K> & { metadata: { name: string } }): void {
+    const stored = { ...object, metadata: { ...object.metadata, resourceVersion: String(++this.#version) } };
     // The map's values are of this very type.
-    (this.stored[kind] as Map<string, unknown>).set(object.metadata.name, { ...object, metadata });
+    (this.stored[kind] as Map<string, unknown>).set(object.metadata.name, stored);
+    this.#changed(kind);
+    if (kind === "Pod") this.podEvents.push(stored as unknown as StoredPod);
   }
 
-  remove(kind: keyof Stored, name: string): void {
-    this.stored[kind].delete(name);
+  remove(kind: StoredKind, name: string): void {
+    if (this.stored[kind].delete(name)) this.#changed(kind);
   }
 
-  /** What the operator writes; its answer is the stored object. */
-  write(write: Write): SeenMetadata | undefined {
-    const map = this.stored[write.kind];
-    const present = map.get(write.name);
-    if (write.verb === "create") {
-      if (present !== undefined) throw new AlreadyExists(write.name);
-      return this.#create(write.kind, write.name, write.manifest);
-    }
-    const { uid, resourceVersion } = write.target;
-    if (present?.metadata.uid !== uid || present.metadata.resourceVersion !== resourceVersion)
-      throw new Conflict(write.name);
-    if (write.verb === "delete") {
-      this.onDelete?.(write);
-      map.delete(write.name);
-      this.writes += 1;
-      return undefined;
-    }
-    if (write.verb === "patch") {
-      const patch = write.patch as { metadata?: object; spec?: { resources?: { requests: { storage: string } } } };
-      const next = { ...present, metadata: { ...present.metadata, ...patch.metadata } };
-      const size = patch.spec?.resources?.requests.storage;
-      this.writes += 1;
-      this.put(write.kind, (size === undefined ? next : { ...next, size }) as never);
-      return map.get(write.name)?.metadata;
-    }
-    return this.#replace(present as DeploymentSeen, write.manifest as unknown as DeploymentSeen);
+  /** What an operator writes. */
+  write(write: Write): void {
+    this.#meet(() => this.#write(write));
   }
 
   writeStatus(workflow: IntegrationWorkflow, status: WorkflowStatus): void {
-    const present = this.stored.Workflow.get(workflow.metadata.name);
-    if (present?.metadata.resourceVersion !== workflow.metadata.resourceVersion) throw new Conflict("status");
-    const merged = applyMerge(present.status ?? {}, mergePatch(workflow.status ?? {}, status));
-    this.writes += 1;
-    this.put("Workflow", { ...present, status: merged as WorkflowStatus });
+    this.#meet(() => {
+      const { name, uid, resourceVersion } = workflow.metadata;
+      const present = this.stored.Workflow.get(name);
+      if (present?.metadata.uid !== uid || present.metadata.resourceVersion !== resourceVersion) {
+        throw new Conflict("status");
+      }
+      const merged = applyMerge(present.status ?? {}, mergePatch(workflow.status ?? {}, status)) as WorkflowStatus;
+      this.writes += 1;
+      this.put("Workflow", { ...present, status: merged });
+      this.observer?.statusWritten(present, merged);
+    });
   }
 
-  #create(kind: OwnedKind, name: string, manifest: unknown): SeenMetadata | undefined {
-    const { metadata, spec, data } = manifest as { metadata: SeenMetadata; spec: never; data: Record<string, string> };
-    const fresh = this.newMetadata(name, { ...metadata });
-    this.writes += 1;
+  #meet(store: () => void): void {
+    this.attempts += 1;
+    const fault = this.#fault?.after === 0 ? this.#fault.fault : undefined;
+    if (this.#fault !== undefined) this.#fault.after -= 1;
+    if (fault === undefined) {
+      store();
+      return;
+    }
+    this.#fault = undefined;
+    if (fault === "conflict") throw new Conflict("somebody was faster");
+    if (fault === "refused") throw new Refused("forbidden by a policy");
+    if (fault === "stored") store();
+    throw new NoAnswer("no answer");
+  }
+
+  #write(write: Write): void {
+    const present: { readonly metadata: SeenMetadata } | undefined = this.stored[write.kind].get(write.name);
+    if (write.verb === "create") {
+      if (present !== undefined) throw new AlreadyExists(write.name);
+      if (this.refuses.has(write.kind)) throw new Refused("exceeded quota");
+      this.writes += 1;
+      this.#create(write);
+    } else if (write.verb === "replace") {
+      this.#replace(present as DeploymentSeen | undefined, write); // Only Deployments are replaced.
+    } else {
+      const { uid, resourceVersion } = write.target;
+      if (present?.metadata.uid !== uid || present.metadata.resourceVersion !== resourceVersion)
+        throw new Conflict(write.name);
+      this.writes += 1;
+      if (write.verb === "delete") this.remove(write.kind, write.name);
+      else this.#patch(present, write);
+    }
+    this.observer?.written(write, present);
+  }
+
+  #patch(present: { readonly metadata: SeenMetadata }, { kind, patch }: PatchWrite): void {
+    const { metadata, spec } = patch as {
+      metadata?: object;
+      spec?: { resources?: { requests: { storage: string } } };
+    };
+    const next = { ...present, metadata: { ...present.metadata, ...metadata } };
+    const size = spec?.resources?.requests.storage;
+    const more = kind === "NetworkPolicy" && spec !== undefined ? { spec } : size === undefined ? {} : { size };
+    this.put(kind, { ...next, ...more } as never); // Of the kind that was there.
+  }
+
+  #create({ kind, name, manifest }: CreateWrite): void {
+    const { metadata, spec, data } = manifest as unknown as {
+      metadata: SeenMetadata;
+      spec: never;
+      data: Record<string, string>;
+    };
+    const fresh = { ...this.newMetadata(name, metadata), ...(kind === "Deployment" ? { generation: 1 } : {}) };
+    this.put(kind, { metadata: fresh, ...this.#contentOf(kind, spec, data) } as never);
+  }
+
+  #contentOf(kind: OwnedKind, spec: DeploymentSeen["spec"], data: Record<string, string>): object {
     switch (kind) {
       case "Deployment": {
-        const stored: DeploymentSeen = {
-          metadata: { ...fresh, generation: 1 },
-          spec: this.webhook?.(spec) ?? spec,
-          status: { observedGeneration: 0, replicas: 0 },
-          editor: undefined,
-        };
-        this.onDeploymentWritten?.(undefined, { ...stored, spec });
-        this.stored.Deployment.set(name, stored);
-        break;
+        const status = { observedGeneration: 0, replicas: 0 };
+        return { spec: this.webhook?.(spec) ?? spec, status, editor: undefined };
       }
       case "ConfigMap":
-        this.stored.ConfigMap.set(name, { metadata: fresh, ...readPin(data) });
-        break;
+        return { content: readPin(data) };
       case "PersistentVolumeClaim": {
-        const claim = spec as {
+        const { accessModes, storageClassName, resources } = spec as unknown as {
           accessModes: string[];
           storageClassName?: string;
           resources: { requests: { storage: string } };
         };
-        const { accessModes, storageClassName = "standard", resources } = claim;
-        this.stored.PersistentVolumeClaim.set(name, {
-          metadata: fresh,
-          accessModes,
-          storageClassName,
-          size: resources.requests.storage,
-        });
-        break;
+        return { accessModes, storageClassName: storageClassName ?? "standard", size: resources.requests.storage };
       }
       case "NetworkPolicy":
-        this.stored.NetworkPolicy.set(name, { metadata: fresh, spec });
+        return { spec };
     }
-    return this.stored[kind].get(name)?.metadata;
   }
 
-  #replace(present: DeploymentSeen, manifest: DeploymentSeen): SeenMetadata | undefined {
-    this.onDeploymentWritten?.(present, manifest);
-    const spec = this.webhook?.(manifest.spec) ?? manifest.spec;
-    const metadata = { ...present.metadata, ...manifest.metadata };
+  /** By a JSON patch that tests uid, generation and the record; where there is no record, by a PUT of the version seen. */
+  #replace(present: DeploymentSeen | undefined, { name, target, manifest }: ReplaceWrite): void {
+    const { metadata: wanted, spec } = manifest as unknown as DeploymentSeen;
+    if (present === undefined || present.metadata.uid !== target.uid) throw new Conflict(name);
+    const record = target.annotations?.[runsAnnotation];
+    const { metadata } = present;
+    const isPatch = target.generation !== undefined && record !== undefined && metadata.labels !== undefined;
+    const isSame = isPatch
+      ? metadata.generation === target.generation && metadata.annotations?.[runsAnnotation] === record
+      : metadata.resourceVersion === target.resourceVersion;
+    if (!isSame) throw new Conflict(name);
+    const next = isPatch
+      ? {
+          ...metadata,
+          labels: { ...metadata.labels, ...wanted.labels },
+          annotations: { ...metadata.annotations, [runsAnnotation]: wanted.annotations?.[runsAnnotation] ?? "" },
+        }
+      : { ...metadata, ...wanted, generation: metadata.generation, resourceVersion: metadata.resourceVersion };
+    const stored = this.webhook?.(spec) ?? spec;
     // The API server does not store what changes nothing.
-    if (sameJson(spec, present.spec) && sameJson(metadata, present.metadata)) return present.metadata;
+    const isSpecSame = sameJson(stored, present.spec);
+    if (isSpecSame && sameJson(next, metadata)) return;
     this.writes += 1;
-    const generation = (present.metadata.generation ?? 0) + (sameJson(spec, present.spec) ? 0 : 1);
-    this.put("Deployment", { ...present, spec, metadata: { ...metadata, generation } });
-    return this.stored.Deployment.get(manifest.metadata.name)?.metadata;
+    const generation = (metadata.generation ?? 0) + (isSpecSame ? 0 : 1);
+    this.put("Deployment", {
+      ...present,
+      spec: stored,
+      metadata: { ...next, generation } as DeploymentSeen["metadata"],
+    });
+  }
+
+  #changed(kind: StoredKind): void {
+    this.changes.set(kind, (this.changes.get(kind) ?? 0) + 1);
   }
 }
 
@@ -170,7 +264,7 @@ export function templateOf(spec: DeploymentSeen["spec"]): string {
   return canonicalJson(spec.template);
 }
 
-function applyMerge(target: object, patch: Record<string, unknown>): object {
+export function applyMerge(target: object, patch: Record<string, unknown>): object {
   const merged: Record<string, unknown> = { ...target };
   for (const [name, value] of Object.entries(patch)) {
     if (value === null) delete merged[name];

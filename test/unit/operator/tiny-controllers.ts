@@ -1,16 +1,15 @@
 import { labels } from "../../../src/api/group.ts";
 import { isUnfinished } from "../../../src/operator/sight/remains.ts";
-import type { PodSeen, WorkerContainer } from "../../../src/operator/sight/snapshot.ts";
+import type { SeenMetadata, WorkerContainer } from "../../../src/operator/sight/snapshot.ts";
 import { rfc3339 } from "../../../src/operator/time.ts";
-import { type TinyApi, templateOf } from "./tiny-api.ts";
-
-type StoredPod = PodSeen & { template: string };
+import { type StoredPod, type TinyApi, templateOf } from "./tiny-api.ts";
 
 /** Deployment controller, one sync: strategy Recreate. */
 export function syncDeployments(api: TinyApi): void {
   for (const deployment of [...api.stored.Deployment.values()]) {
-    const { name, uid, generation = 0 } = deployment.metadata;
+    const { name, uid, generation = 0, ownerReferences = [] } = deployment.metadata;
     const template = templateOf(deployment.spec);
+    const given = deployment.spec.template.metadata?.labels ?? {};
     const replicas = deployment.spec.replicas ?? 1;
     const mine = [...api.stored.ReplicaSet.values()].filter(({ metadata }) =>
       metadata.ownerReferences?.some((reference) => reference.uid === uid),
@@ -27,14 +26,16 @@ export function syncDeployments(api: TinyApi): void {
     if (current !== undefined && current.replicas !== replicas && (isClear || replicas === 0)) scale(current, replicas);
     if (current === undefined && isClear && replicas > 0) {
       const owner = { apiVersion: "apps/v1", kind: "Deployment", name, uid, controller: true };
-      const metadata = api.newMetadata(`${name}-${api.newMetadata("x").uid}`, { ownerReferences: [owner] });
+      const suffix = api.newMetadata("x").uid;
+      const metadata = api.newMetadata(`${name}-${suffix}`, { ownerReferences: [owner], labels: given });
       api.put("ReplicaSet", {
         metadata: { ...metadata, generation: 1 },
         replicas,
-        run: Number(deployment.spec.template.metadata?.labels?.[labels.run]),
+        run: Number(given[labels.run]),
         status: { observedGeneration: 0, replicas: 0 },
         createFailure: undefined,
         template,
+        of: ownerReferences[0]?.uid,
       });
     }
     const counted = mine.reduce((sum, { status }) => sum + status.replicas, 0);
@@ -53,13 +54,17 @@ export function syncDeployments(api: TinyApi): void {
 /** ReplicaSet controller, one sync: makes and ends pods, then counts those that it saw. */
 export function syncReplicaSets(api: TinyApi): void {
   for (const replicaSet of [...api.stored.ReplicaSet.values()]) {
-    const { name, uid, generation = 0 } = replicaSet.metadata;
+    const { name, uid, generation = 0, labels: given } = replicaSet.metadata;
     const active = podsOf(api, uid).filter((pod) => isUnfinished(pod) && pod.metadata.deletionTimestamp === undefined);
     for (const pod of active.slice(replicaSet.replicas)) endPod(api, pod);
     const owner = { apiVersion: "apps/v1", kind: "ReplicaSet", name, uid, controller: true };
-    for (let missing = replicaSet.replicas - active.length; missing > 0; missing -= 1) {
+    const missing = replicaSet.replicas - active.length;
+    for (let left = api.refuses.has("Pod") ? 0 : missing; left > 0; left -= 1) {
       api.put("Pod", {
-        metadata: api.newMetadata(`${name}-${api.newMetadata("x").uid}`, { ownerReferences: [owner] }),
+        metadata: api.newMetadata(`${name}-${api.newMetadata("x").uid}`, {
+          ownerReferences: [owner],
+          ...(given === undefined ? {} : { labels: given }),
+        }),
         run: replicaSet.run,
         phase: "Pending",
         node: undefined,
@@ -68,17 +73,20 @@ export function syncReplicaSets(api: TinyApi): void {
         unschedulable: undefined,
         worker: undefined,
         template: replicaSet.template,
+        of: replicaSet.of,
       });
     }
+    const createFailure = api.refuses.has("Pod") && missing > 0 ? "exceeded quota: pods" : undefined;
     const status = {
       observedGeneration: generation,
       replicas: Math.min(active.length, Math.max(replicaSet.replicas, 0)),
     };
     if (
       status.observedGeneration !== replicaSet.status.observedGeneration ||
-      status.replicas !== replicaSet.status.replicas
+      status.replicas !== replicaSet.status.replicas ||
+      createFailure !== replicaSet.createFailure
     ) {
-      api.put("ReplicaSet", { ...replicaSet, status });
+      api.put("ReplicaSet", { ...replicaSet, status, createFailure });
     }
   }
 }
@@ -86,11 +94,14 @@ export function syncReplicaSets(api: TinyApi): void {
 /** Garbage collector: what is owned by something that is gone goes; pods gracefully. */
 export function collectGarbage(api: TinyApi): void {
   const { stored } = api;
+  endInForeground(api);
   const living = new Set(
     [stored.Workflow, stored.Deployment, stored.ReplicaSet].flatMap((map) =>
       [...map.values()].map(({ metadata }) => metadata.uid),
     ),
   );
+  // Of a kind that is not played.
+  living.add("uid-of-other");
   const isOrphan = (references: readonly { uid: string }[] | undefined): boolean =>
     references !== undefined && references.length > 0 && !references.some(({ uid }) => living.has(uid));
   for (const kind of ["Deployment", "ReplicaSet", "ConfigMap", "PersistentVolumeClaim", "NetworkPolicy"] as const) {
@@ -98,6 +109,23 @@ export function collectGarbage(api: TinyApi): void {
       if (isOrphan(metadata.ownerReferences)) api.remove(kind, metadata.name);
   }
   for (const pod of [...stored.Pod.values()]) if (isOrphan(pod.metadata.ownerReferences)) endPod(api, pod);
+}
+
+/** A workflow that is deleted in the foreground goes after everything that it owns. */
+function endInForeground(api: TinyApi): void {
+  const kinds = ["Deployment", "ReplicaSet", "Pod", "ConfigMap", "PersistentVolumeClaim", "NetworkPolicy"] as const;
+  for (const { metadata } of [...api.stored.Workflow.values()]) {
+    if (metadata.deletionTimestamp === undefined) continue;
+    const owns = (uid: string, { metadata: { ownerReferences = [] } }: { metadata: SeenMetadata }): boolean =>
+      ownerReferences.some((reference) => reference.uid === uid);
+    const own = kinds.flatMap((kind) =>
+      [...api.stored[kind].values()]
+        .filter((one) => owns(metadata.uid, one))
+        .map((one) => [kind, one.metadata] as const),
+    );
+    for (const [kind, { name }] of own) api.remove(kind, name);
+    if (own.length === 0) api.remove("Workflow", metadata.name);
+  }
 }
 
 export type KubeletAct = "start" | "ready" | "unready" | "crash" | "crashLoop" | "giveUp" | "finish" | "lose" | "evict";
@@ -116,8 +144,9 @@ export function kubelet(api: TinyApi, pod: StoredPod, act: KubeletAct, lastWords
   const ended = (exitCode: number, message = "") => ({ exitCode, reason: "Error", message, finishedAtMs: api.nowMs });
   switch (act) {
     case "start":
-      if (!isEnding && pod.phase === "Pending") set({ phase: "Running", node: "node-1", worker: worker({}) });
-      else if (!isEnding && pod.worker?.waiting) set({ worker: worker({ restarts: restarts + 1 }) });
+      if (!isEnding && pod.phase === "Pending") {
+        set({ phase: "Running", node: "node-1", unschedulable: undefined, worker: worker({}) });
+      } else if (!isEnding && pod.worker?.waiting) set({ worker: worker({ restarts: restarts + 1 }) });
       return;
     case "ready":
       if (pod.worker?.running && pod.readySinceMs === undefined) set({ readySinceMs: api.nowMs });

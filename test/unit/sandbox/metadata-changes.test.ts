@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { activityTables } from "../../../src/sandbox/dataverse/activity-tables.ts";
 import { type RunningSandbox, startSandbox } from "../../../src/sandbox/sandbox.ts";
 import { silentLogger } from "../../../src/telemetry/log.ts";
 import { type Caller, dataverseCaller } from "../../sandbox/callers.ts";
 
+const activities = activityTables.map(({ name }) => name);
 let sandbox: RunningSandbox;
 let caller: Caller;
 
@@ -138,9 +140,9 @@ describe("RetrieveMetadataChanges", () => {
   });
 
   it.each([
-    ["NotIn", "System.String[]", "['contact','systemuser']", ["account"]],
+    ["NotIn", "System.String[]", "['contact','systemuser']", ["account", ...activities]],
     ["In", "System.String[]", "['contact']", ["contact"]],
-    ["NotEquals", "System.String", "contact", ["systemuser", "account"]],
+    ["NotEquals", "System.String", "contact", ["systemuser", "account", ...activities]],
   ])("filters by %s", async (ConditionOperator, Type, Value, expected) => {
     const condition = { PropertyName: "LogicalName", ConditionOperator, Value: { Type, Value } };
     const { json } = await changes({ Criteria: { FilterOperator: "And", Conditions: [condition] } });

@@ -4,6 +4,7 @@ import { generatedRows } from "../../../src/sandbox/dataverse/generated-rows.ts"
 import { Organization } from "../../../src/sandbox/dataverse/organization.ts";
 import { noRows } from "../../../src/sandbox/dataverse/row-source.ts";
 import { accountTable, contactTable } from "../../../src/sandbox/dataverse/standard-tables.ts";
+import { WriteLog, WriteSequence } from "../../../src/sandbox/write-log.ts";
 
 const ids = ["a", "b", "c"].map((digit) => `${digit}0000000-0000-4000-8000-000000000000`);
 
@@ -16,7 +17,12 @@ const steps = fc.array(
 /** Three generated contacts, and rows of the test's own. */
 function organization(): Organization {
   const now = () => 1_000_000_000_000;
-  const made = new Organization({ organizationId: "o", businessUnitId: "b", userId: "u" }, now, now);
+  const writes = new WriteLog(new WriteSequence(now), true);
+  const made = new Organization(
+    { organizationId: "o", businessUnitId: "b", userId: "u" },
+    { now, expiryNow: now },
+    writes,
+  );
   made.addTable(accountTable, noRows);
   made.addTable(contactTable, generatedRows(3, 1).contacts);
   return made;
@@ -30,10 +36,10 @@ function apply(target: Organization, list: readonly Step[]): void {
     const there = target.store("contact").get(id) !== undefined;
     const accountnumber = key === 0 ? null : `K${key}`;
     const taken = accountnumber === null ? undefined : target.findByKey("contact", ["accountnumber"], [accountnumber]);
-    if (kind === "delete" && there) target.delete("contact", id);
+    if (kind === "delete" && there) target.delete("contact", id, "api");
     if (kind === "delete" || (taken !== undefined && taken !== id)) continue;
-    if (there) target.update("contact", id, { accountnumber });
-    else target.insert("contact", id, { accountnumber });
+    if (there) target.update("contact", id, { accountnumber }, "api");
+    else target.insert("contact", id, { accountnumber }, "api");
   }
 }
 
@@ -41,7 +47,13 @@ function apply(target: Organization, list: readonly Step[]): void {
 function seen(target: Organization): unknown {
   const store = target.store("contact");
   const keys = Array.from({ length: 9 }, (_, n) => target.findByKey("contact", ["accountnumber"], [`K${n}`]));
-  return { rows: [...store.scan(0)], count: store.count, keys, changes: store.changes(0, 2_000_000) };
+  return {
+    rows: [...store.scan(0)],
+    count: store.count,
+    keys,
+    changes: store.changes(0, 2_000_000),
+    writes: [...target.writes.all("contact")],
+  };
 }
 
 describe("a transaction", () => {

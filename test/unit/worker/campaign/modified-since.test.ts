@@ -35,7 +35,7 @@ const optOut = (n: number) =>
 /** Until Campaign's clock, which has milliseconds, says another time. */
 async function later(): Promise<Date> {
   const newest = (await modified.newest("profile", never)) ?? new Date(0);
-  await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(newest.getTime() + 1), { interval: 1 });
+  await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(newest.getTime() + 1), { timeout: 30_000, interval: 1 });
   return new Date(newest.getTime() + 1);
 }
 

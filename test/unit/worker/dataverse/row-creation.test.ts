@@ -78,6 +78,35 @@ describe("rows with ids of our choice", () => {
     expect((await rowOf(rows[1]!.id))?.cells["subject"]).toBe("CMP ü DM");
   });
 
+  it("are made one by one in one call where the table knows no bulk, which is asked once", async () => {
+    const plain = { table: "new_plain", entitySet: "new_plains", primaryId: "new_plainid" };
+    await sandbox.control.addTable({
+      table: {
+        name: plain.table,
+        entitySet: plain.entitySet,
+        primaryId: plain.primaryId,
+        primaryName: "new_name",
+        changeTracking: false,
+        keys: [],
+        bulkMessages: false,
+        columns: [
+          { name: plain.primaryId, type: "Uniqueidentifier" },
+          { name: "new_name", type: "String", maxLength: 200 },
+        ],
+      },
+    });
+    const rows = Array.from({ length: 40 }, () => ({ id: randomUUID(), row: { new_name: "n" } }));
+    await creation.createEach(plain, [], never);
+    const before = (await sandbox.control.counters()).dataverse;
+    expect(new Set(await creation.createNew(plain, rows.slice(0, 20), never))).toEqual(new Set(["Created"]));
+    expect(new Set(await creation.createNew(plain, rows.slice(20), never))).toEqual(new Set(["Created"]));
+    const after = (await sandbox.control.counters()).dataverse;
+    expect(after.requests - before.requests).toBeLessThanOrEqual(4); // Two batches, one bulk, and the sign-in.
+    const missing = { ...plain, table: "new_gone", entitySet: "new_gones" };
+    const gone = await creation.createNew(missing, rows.slice(0, 20), never);
+    expect(told(gone.slice(0, 1))).toEqual(["TableMissing"]);
+  });
+
   it("fail by themselves: a missing contact costs its own row", async () => {
     const rows = [click(), click(randomUUID()), click()];
     const creations = await creation.createEach(table, rows, never);

@@ -6,9 +6,10 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { IngressMapping } from "../../../../src/api/integration-workflow.ts";
 import type { Campaign } from "../../../../src/worker/campaign/interface.ts";
+import type { Lots } from "./calls.ts";
 import { EngineLives } from "./engine-lives.ts";
 import { mapping } from "./simulation.ts";
-import { type Lots, SourceWorld, TargetWorld } from "./worlds.ts";
+import { SourceWorld, TargetWorld } from "./worlds.ts";
 
 const field = (column: string, name: string, applyUpdates: boolean) => ({ column, field: name, applyUpdates });
 const noted = (applyUpdates: boolean): IngressMapping => ({
@@ -153,7 +154,7 @@ it("however versions are coalesced, a field that is written on insert only keeps
     },
   );
   await fc.assert(property, { numRuns: 60, endOnFailure: false });
-}, 240_000);
+});
 
 it("whatever generations edits and expired links make, all that follows updates ends as the row and the mapping are", async () => {
   const property = fc.asyncProperty(
@@ -184,4 +185,4 @@ it("whatever generations edits and expired links make, all that follows updates 
     },
   );
   await fc.assert(property, { numRuns: 60, endOnFailure: false });
-}, 240_000);
+});

@@ -15,7 +15,7 @@ import type {
   TrackedRecord,
 } from "../../../../src/worker/dataverse/interface.ts";
 import { CampaignError, DataverseError } from "../../../../src/worker/http/service-error.ts";
-import type { Lots } from "./worlds.ts";
+import { askCampaign, askDataverse, type Lots, tellCampaign } from "./calls.ts";
 
 /** What a row points at. */
 export interface Pointer {
@@ -42,13 +42,6 @@ interface Change {
 interface Table {
   readonly rows: Map<string, FamilyRow>;
   readonly changes: Change[];
-}
-
-function wait(clock: Clock, delayMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    if (delayMs === 0) resolve();
-    else clock.schedule(delayMs, resolve);
-  });
 }
 
 function metadataOf(table: string, targets: readonly string[]): TableMetadata {
@@ -110,15 +103,7 @@ export class FamilySource {
   }
 
   client(): Dataverse {
-    const call = async <T>(name: keyof Dataverse, answer: () => T): Promise<T> => {
-      const { fate, delayMs } = this.#lots(name);
-      try {
-        if (fate === "Done") return answer();
-        throw new DataverseError("Dataverse is away", { code: "Outage", outcome: "Unknown", status: 503 });
-      } finally {
-        await wait(this.#clock, delayMs);
-      }
-    };
+    const call = <T>(name: keyof Dataverse, answer: () => T) => askDataverse(this.#lots(name), this.#clock, answer);
     // The engine asks for these alone.
     return {
       whoAmI: () => call("whoAmI", () => ({ organizationId: "org", userId: "user" })),
@@ -311,33 +296,15 @@ export class FamilyTarget {
     this.history.set(place, [...(this.history.get(place) ?? []), Number(fields["revision"])]);
   }
 
-  async #read<T>(name: keyof Campaign, answer: () => T): Promise<T> {
-    const { fate, delayMs } = this.#lots(name);
-    await wait(this.#clock, delayMs);
-    if (fate === "Done") return answer();
-    throw new CampaignError("Campaign is away", { code: "Outage", outcome: "Unknown", status: 503 });
+  #read<T>(name: keyof Campaign, answer: () => T): Promise<T> {
+    return askCampaign(this.#lots(name), this.#clock, answer);
   }
 
-  async #write<T>(name: keyof Campaign, act: () => T): Promise<T> {
-    const { fate, delayMs } = this.#lots(name);
-    if (fate === "NotSent") throw new CampaignError("no connection", { code: "Unreachable", outcome: "NotSent" });
-    if (fate === "LandsLate") this.#clock.schedule(this.#latestMs, () => unheard(act));
-    if (fate === "LostAfter") unheard(act);
-    const result = fate === "Done" ? act() : undefined;
-    await wait(this.#clock, delayMs);
-    if (fate === "Done") return result as T; // It was done above.
-    throw new CampaignError("the connection broke", { code: "ConnectionLost", outcome: "Unknown" });
+  #write<T>(name: keyof Campaign, act: () => T): Promise<T> {
+    return tellCampaign(this.#lots(name), this.#clock, this.#latestMs, act);
   }
 }
 
 function refused(code: "DuplicateKey" | "LinkTargetMissing" | "Refused", message: string): CampaignError {
   return new CampaignError(message, { code, outcome: "Refused", status: 500 });
-}
-
-function unheard(act: () => unknown): void {
-  try {
-    act();
-  } catch (error) {
-    if (!(error instanceof CampaignError)) throw error;
-  }
 }

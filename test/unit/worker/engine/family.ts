@@ -2,9 +2,9 @@ import type { IngressMapping } from "../../../../src/api/integration-workflow.ts
 import type { IngressEngine } from "../../../../src/worker/engine/engine.ts";
 import type { Queue } from "../../../../src/worker/queue/interface.ts";
 import type { StoredRefusal } from "../../../../src/worker/queue/stored-records.ts";
+import { done, type Lots } from "./calls.ts";
 import { EngineLives } from "./engine-lives.ts";
 import { badName, FamilySource, FamilyTarget } from "./family-worlds.ts";
-import type { Lot, Lots } from "./worlds.ts";
 
 /** A table whose rows point at another's, or its own. */
 export interface Relation {
@@ -37,7 +37,6 @@ function resourceOf(table: string): string {
   return `cus${table}`;
 }
 
-const done: Lot = { fate: "Done", delayMs: 0 };
 const leaseMs = 30_000;
 const settings = {
   pageSize: 3,

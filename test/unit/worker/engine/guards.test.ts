@@ -8,15 +8,25 @@ import { TestClock } from "./test-clock.ts";
 
 describe("the guard against waves of refusals", () => {
   it("buries up to the limit, then holds, until one is written", () => {
-    const guard = new WaveGuard(3);
+    const told: unknown[] = [];
+    const guard = new WaveGuard(3, (wave) => told.push(wave));
     expect([1, 2, 3, 4].map(() => guard.refused("A", "told of A"))).toEqual(["Bury", "Bury", "Hold", "Hold"]);
     expect(guard.wave).toBe("told of A");
     guard.over();
+    guard.over();
     expect(guard.refused("A", "told of A")).toBe("Bury");
+    expect(told, "told when it begins, and when it is over").toEqual(["told of A", undefined]);
+  });
+
+  it("is over when something else is refused", () => {
+    const told: unknown[] = [];
+    const guard = new WaveGuard(2, (wave) => told.push(wave));
+    expect(["A", "A", "B", "B"].map((cause) => guard.refused(cause, cause))).toEqual(["Bury", "Hold", "Bury", "Hold"]);
+    expect(told).toEqual(["A", undefined, "B"]);
   });
 
   it("does not take different causes for a wave", () => {
-    const guard = new WaveGuard(3);
+    const guard = new WaveGuard(3, () => {});
     expect(["A", "A", "B", "A", "A"].map((cause) => guard.refused(cause, ""))).not.toContain("Hold");
   });
 });

@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { Family, type Relation } from "./family.ts";
 import { badName, type Pointer } from "./family-worlds.ts";
-import type { Fate, Lot } from "./worlds.ts";
+import { inOrder, lot } from "./random-lots.ts";
 
 type Step =
   | { readonly kind: "Put"; readonly row: Pointer; readonly change: Parameters<Family["source"]["put"]>[2] }
@@ -51,18 +51,6 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.boolean().map((replay) => ({ kind: "Redrive", replay }) as const) },
   { weight: 10, arbitrary: fc.integer({ min: 1, max: 12 }).map((steps) => ({ kind: "Pass", steps }) as const) },
 );
-const fate: fc.Arbitrary<Fate> = fc.oneof(
-  { weight: 12, arbitrary: fc.constant("Done" as const) },
-  { weight: 1, arbitrary: fc.constantFrom("NotSent", "Outage", "LostAfter", "LandsLate", "LandsLate") },
-);
-const lot: fc.Arbitrary<Lot> = fc.record({
-  fate,
-  delayMs: fc.oneof(
-    { weight: 3, arbitrary: fc.constant(0) },
-    { weight: 2, arbitrary: fc.integer({ min: 1, max: 3000 }) },
-    { weight: 1, arbitrary: fc.integer({ min: 3000, max: 12_000 }) },
-  ),
-});
 /** An account may have a parent account, or an order for one; a contact its account; an order its contact. */
 const relations: fc.Arbitrary<readonly Relation[]> = fc
   .record({
@@ -123,8 +111,7 @@ it("every record is linked to its target, or unlinked, or says why it is not the
     fc.array(step, { minLength: 1, maxLength: 40 }),
     fc.array(lot, { maxLength: 200 }),
     async (asked, before, steps, lots) => {
-      const left = [...lots];
-      const family = new Family(asked, () => left.shift() ?? { fate: "Done", delayMs: 0 });
+      const family = new Family(asked, inOrder(lots));
       try {
         for (const what of before) await happen(family, what);
         await family.start();
@@ -139,4 +126,4 @@ it("every record is linked to its target, or unlinked, or says why it is not the
   const seed = process.env["SEED"];
   const numRuns = Number(process.env["RUNS"] ?? 60);
   await fc.assert(property, { numRuns, endOnFailure: false, ...(seed === undefined ? {} : { seed: Number(seed) }) });
-}, 240_000);
+});

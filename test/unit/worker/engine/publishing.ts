@@ -12,9 +12,10 @@ import type {
 } from "../../../../src/worker/dataverse/interface.ts";
 import type { EngineSettings } from "../../../../src/worker/engine/settings.ts";
 import { CampaignError, DataverseError, type ServiceErrorCode } from "../../../../src/worker/http/service-error.ts";
+import type { Lots } from "./calls.ts";
 import { EngineLives } from "./engine-lives.ts";
 import { leaseMs, mapping } from "./simulation.ts";
-import { type Lots, SourceWorld, TargetWorld } from "./worlds.ts";
+import { SourceWorld, TargetWorld } from "./worlds.ts";
 
 /** What people do to the schema that the mapping uses; `Mend` puts everything back. */
 export type Publication =

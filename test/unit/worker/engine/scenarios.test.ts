@@ -2,9 +2,9 @@
 import { afterEach, expect, it } from "vitest";
 import type { IngressMapping } from "../../../../src/api/integration-workflow.ts";
 import { CampaignError } from "../../../../src/worker/http/service-error.ts";
+import { done, type Fate, type Lots } from "./calls.ts";
 import { Publishing } from "./publishing.ts";
-import { byNumber, done, leaseMs, mapping, Simulation } from "./simulation.ts";
-import type { Fate, Lots } from "./worlds.ts";
+import { byNumber, leaseMs, mapping, Simulation } from "./simulation.ts";
 
 const running: Simulation[] = [];
 

@@ -9,7 +9,7 @@ import {
   isDoubted,
   resumedChecks,
 } from "../../../../src/worker/engine/schema-checks.ts";
-import type { Doubt, SchemaChecks } from "../../../../src/worker/queue/interface.ts";
+import type { Doubt, SchemaChecks } from "../../../../src/worker/queue/checkpoint.ts";
 
 type Event = { readonly kind: "Good" } | { readonly kind: "Bad"; readonly doubt: Doubt } | { readonly kind: "Edited" };
 

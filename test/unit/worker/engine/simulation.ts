@@ -1,7 +1,8 @@
 import type { IngressMapping } from "../../../../src/api/integration-workflow.ts";
 import type { IngressEngine } from "../../../../src/worker/engine/engine.ts";
+import { done, type Lots } from "./calls.ts";
 import { EngineLives } from "./engine-lives.ts";
-import { type Lot, type Lots, SourceWorld, TargetWorld } from "./worlds.ts";
+import { SourceWorld, TargetWorld } from "./worlds.ts";
 
 export const mapping: IngressMapping = {
   table: "contact",
@@ -29,8 +30,6 @@ const settings = {
   highWaterRecords: 12,
   lowWaterRecords: 6,
 };
-
-export const done: Lot = { fate: "Done", delayMs: 0 };
 
 /** The engine on its real store, between two systems in memory, on a clock that goes when it is told to. */
 export class Simulation {

@@ -25,10 +25,10 @@ export class TestClock implements Clock {
     }
   }
 
-  /** Lets what is under way go on, then time pass to the next timer, but not for more than a second. */
-  async step(): Promise<void> {
+  /** Lets what is under way go on, then time pass to the next timer, but not for more than this. */
+  async step(mostMs = 1000): Promise<void> {
     for (let turns = 0; turns < 8; turns++) await turn();
-    const next = Math.min(this.#now + 1000, ...[...this.#timers].map(({ at }) => at));
+    const next = Math.min(this.#now + mostMs, ...[...this.#timers].map(({ at }) => at));
     this.#now = Math.max(this.#now, next);
     for (const timer of [...this.#timers]) {
       if (timer.at > this.#now || !this.#timers.delete(timer)) continue;

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { IngressMapping } from "../../../../src/api/integration-workflow.ts";
 import * as transitions from "../../../../src/worker/engine/transitions.ts";
 import { mappingHash } from "../../../../src/worker/flows/ingress/plan.ts";
-import type { Checkpoint } from "../../../../src/worker/queue/interface.ts";
+import type { Checkpoint } from "../../../../src/worker/queue/checkpoint.ts";
 
 const mapping: IngressMapping = {
   table: "contact",

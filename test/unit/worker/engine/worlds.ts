@@ -14,27 +14,7 @@ import type {
   TrackedRecord,
 } from "../../../../src/worker/dataverse/interface.ts";
 import { CampaignError, DataverseError } from "../../../../src/worker/http/service-error.ts";
-
-/** What becomes of one call. */
-export type Fate =
-  | "Done"
-  /** It never left. */
-  | "NotSent"
-  /** The service refuses for now: 503 before anything was done. */
-  | "Outage"
-  /** It was done, and the answer was lost. */
-  | "LostAfter"
-  /** The answer was lost, and it is done later. */
-  | "LandsLate";
-
-/** One call's fate, and how long its answer takes. */
-export interface Lot {
-  readonly fate: Fate;
-  readonly delayMs: number;
-}
-
-/** @param call the name of the client's method */
-export type Lots = (call: keyof Dataverse | keyof Campaign) => Lot;
+import { askCampaign, askDataverse, type Lots, tellCampaign } from "./calls.ts";
 
 interface SourceRow {
   readonly version: number;
@@ -44,13 +24,6 @@ interface SourceRow {
 
 function recordOf(id: string, { version, name, number }: SourceRow): TrackedRecord {
   return { id, version: BigInt(version), row: { contactid: id, fullname: name, number, revision: version } };
-}
-
-function wait(clock: Clock, delayMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    if (delayMs === 0) resolve();
-    else clock.schedule(delayMs, resolve);
-  });
 }
 
 const metadata: TableMetadata = {
@@ -115,17 +88,7 @@ export class SourceWorld {
   }
 
   client(): Dataverse {
-    // An answer is of the time of the question, however late it comes.
-    const call = async <T>(name: keyof Dataverse, answer: () => T): Promise<T> => {
-      const { fate, delayMs } = this.#lots(name);
-      const away = new DataverseError("Dataverse is away", { code: "Outage", outcome: "Unknown", status: 503 });
-      try {
-        if (fate !== "Done") throw away;
-        return answer();
-      } finally {
-        await wait(this.#clock, delayMs);
-      }
-    };
+    const call = <T>(name: keyof Dataverse, answer: () => T) => askDataverse(this.#lots(name), this.#clock, answer);
     return {
       whoAmI: () => call("whoAmI", () => ({ organizationId: "org", userId: "user" })),
       tableMetadata: () => call("tableMetadata", () => metadata),
@@ -259,30 +222,11 @@ export class TargetWorld {
     this.history.set(key, [...(this.history.get(key) ?? []), what]);
   }
 
-  async #read<T>(name: keyof Campaign, answer: () => T): Promise<T> {
-    const { fate, delayMs } = this.#lots(name);
-    await wait(this.#clock, delayMs);
-    if (fate === "Done") return answer();
-    throw new CampaignError("Campaign is away", { code: "Outage", outcome: "Unknown", status: 503 });
+  #read<T>(name: keyof Campaign, answer: () => T): Promise<T> {
+    return askCampaign(this.#lots(name), this.#clock, answer);
   }
 
-  async #write<T>(name: keyof Campaign, act: () => T): Promise<T> {
-    const { fate, delayMs } = this.#lots(name);
-    if (fate === "NotSent") throw new CampaignError("no connection", { code: "Unreachable", outcome: "NotSent" });
-    if (fate === "LandsLate") this.#clock.schedule(this.#latestMs, () => unheard(act));
-    const result = fate === "Done" ? act() : undefined;
-    if (fate === "LostAfter") unheard(act);
-    await wait(this.#clock, delayMs);
-    if (fate === "Done") return result as T; // It was done above.
-    throw new CampaignError("the connection broke", { code: "ConnectionLost", outcome: "Unknown" });
-  }
-}
-
-/** A refusal that nobody hears. */
-function unheard(act: () => unknown): void {
-  try {
-    act();
-  } catch (error) {
-    if (!(error instanceof CampaignError)) throw error;
+  #write<T>(name: keyof Campaign, act: () => T): Promise<T> {
+    return tellCampaign(this.#lots(name), this.#clock, this.#latestMs, act);
   }
 }

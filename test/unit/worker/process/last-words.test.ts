@@ -33,6 +33,12 @@ it("keeps as many mappings as fit, the first ones", () => {
   expect(words.mappings?.[0]?.name).toBe("table0");
 });
 
+it("says why a mapping is paused in one word: what is said of it at length has no room here", () => {
+  const paused = { name: "contact", phase: "Paused", reason: "MassDeletion", message: "m".repeat(1024) };
+  const words = JSON.parse(encodeLastWords("Stopped", "m", { ...statusOf([]), mappings: [paused] })) as LastWords;
+  expect(words.mappings).toEqual([{ name: "contact", phase: "Paused", reason: "MassDeletion" }]);
+});
+
 it("says nothing of a backlog that nobody counted", () => {
   expect(JSON.parse(encodeLastWords("CredentialsMissing", "m", undefined))).toEqual({
     reason: "CredentialsMissing",

@@ -45,3 +45,22 @@ it("tells nothing that is not known any more", async () => {
   expect(names).not.toMatch(/drain_seconds|reading_records/);
   expect(names).toContain('read_records_total{mapping="contact"} 3000');
 });
+
+it("tells how the exported files stand, and nothing of them where there are none", async () => {
+  const metrics = new WorkerMetrics();
+  const files = { read: 4, waiting: 1, incomplete: 2, denied: 0, other: 3, newestTime: "2026-07-15T10:00:00.000Z" };
+  const told = async (mapping: MappingStatus) => {
+    metrics.observe({ backlog: 0, mappings: [mapping], schemaDrift: [] }, undefined);
+    const lines = (await metrics.registry.metrics()).split("\n");
+    return lines.filter((line) => /^integration_workflow_worker_(files|newest_file)/.test(line));
+  };
+  expect((await told({ name: "exports", files: { ...files, message: "a: why" } })).toSorted()).toEqual([
+    'integration_workflow_worker_files{state="denied"} 0',
+    'integration_workflow_worker_files{state="incomplete"} 2',
+    'integration_workflow_worker_files{state="other"} 3',
+    'integration_workflow_worker_files{state="read"} 4',
+    'integration_workflow_worker_files{state="waiting"} 1',
+    "integration_workflow_worker_newest_file_timestamp_seconds 1784109600",
+  ]);
+  expect(await told({ name: "contact" })).toEqual([]);
+});

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { coalesce, type KnownState, type PendingState, type Reading } from "../../../../src/worker/queue/coalesce.ts";
-import type { Incoming } from "../../../../src/worker/queue/interface.ts";
+import type { Incoming } from "../../../../src/worker/queue/page.ts";
 
 const reading: Reading = { generation: 2, replay: false, stage: "Round", goesOn: false };
 const content = { targetKey: "k", payload: "{}" };

@@ -1,6 +1,7 @@
 /** How far files were read is kept with what came of them, on every store. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { PageCommit, Queue } from "../../../../src/worker/queue/interface.ts";
+import type { Queue } from "../../../../src/worker/queue/interface.ts";
+import type { PageCommit } from "../../../../src/worker/queue/page.ts";
 import { checkpointAt, upsert } from "./pages.ts";
 import { leaseMs, QueueGround } from "./queue-ground.ts";
 

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { silentLogger } from "../../../../src/telemetry/log.ts";
-import type { PageCommit, Queue } from "../../../../src/worker/queue/interface.ts";
+import type { Queue } from "../../../../src/worker/queue/interface.ts";
+import type { PageCommit } from "../../../../src/worker/queue/page.ts";
 import { openSqliteQueue } from "../../../../src/worker/queue/sqlite/sqlite-queue.ts";
 import { noVolumes, SmallVolume } from "./small-volume.ts";
 

@@ -1,6 +1,8 @@
 /** Rows that have one key in Campaign. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Incoming, LeasedRecord, Queue, WrittenRecord } from "../../../../src/worker/queue/interface.ts";
+import type { Queue } from "../../../../src/worker/queue/interface.ts";
+import type { Incoming } from "../../../../src/worker/queue/page.ts";
+import type { LeasedRecord, WrittenRecord } from "../../../../src/worker/queue/turn.ts";
 import { commit, leaseMs, leaseOne, QueueGround } from "./queue-ground.ts";
 
 let ground: QueueGround;
@@ -64,6 +66,26 @@ describe("a key of two rows", () => {
     const heir = await leaseOne(queue);
     expect(heir).toMatchObject({ id: "a", written: { left: "Key" } });
     expect(heir.content).toBeUndefined();
+  });
+
+  it("passes on when the page that lets it go was taken, whatever else that tells of the other", async () => {
+    await write("a", 5n);
+    await write("b", 6n);
+    const left: Incoming = { kind: "FilteredOut", id: "b", version: 7n, remove: false };
+    expect(await commit(queue, [left, row("a", 4n)])).toMatchObject({ taken: 0 });
+    expect(await leaseOne(queue)).toMatchObject({ id: "a", written: { version: 5n, left: "Key" } });
+  });
+
+  it("goes to a third row when neither of the others is to have it", async () => {
+    await write("a", 1n);
+    await write("b", 2n);
+    await write("c", 3n);
+    await commit(queue, [{ kind: "FilteredOut", id: "c", version: 4n, remove: false }]);
+    const next = await leaseOne(queue);
+    expect(next.id).toBe("b");
+    await queue.settle(next, { kind: "Left", version: 5n });
+    expect(await leaseOne(queue)).toMatchObject({ id: "a", written: { left: "Key" } });
+    expect(await queue.lease("contact", 9, leaseMs)).toEqual([]);
   });
 
   it("that was taken over while a row was found unchanged: the row's turn comes again", async () => {

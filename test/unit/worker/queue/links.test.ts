@@ -1,12 +1,9 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type {
-  Checkpoint,
-  Incoming,
-  LeasedRecord,
-  ParentStanding,
-  Queue,
-} from "../../../../src/worker/queue/interface.ts";
+import type { Checkpoint } from "../../../../src/worker/queue/checkpoint.ts";
+import type { Queue } from "../../../../src/worker/queue/interface.ts";
+import type { Incoming } from "../../../../src/worker/queue/page.ts";
+import type { LeasedRecord, ParentStanding } from "../../../../src/worker/queue/turn.ts";
 import { checkpointAt, upsert } from "./pages.ts";
 import { known, leaseMs, QueueGround } from "./queue-ground.ts";
 

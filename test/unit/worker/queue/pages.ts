@@ -1,4 +1,5 @@
-import type { Checkpoint, Incoming } from "../../../../src/worker/queue/interface.ts";
+import type { Checkpoint } from "../../../../src/worker/queue/checkpoint.ts";
+import type { Incoming } from "../../../../src/worker/queue/page.ts";
 
 export const recordsPerPage = 50;
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Incoming, PageCommit, Queue } from "../../../../src/worker/queue/interface.ts";
+import type { Queue } from "../../../../src/worker/queue/interface.ts";
+import type { Incoming, PageCommit } from "../../../../src/worker/queue/page.ts";
 import { checkpointAt, upsert } from "./pages.ts";
 import { known, leaseMs, leaseOne, QueueGround } from "./queue-ground.ts";
 

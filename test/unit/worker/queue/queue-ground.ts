@@ -4,8 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { silentLogger } from "../../../../src/telemetry/log.ts";
-import type { Incoming, LeasedRecord, Queue, WrittenRecord } from "../../../../src/worker/queue/interface.ts";
+import type { Queue } from "../../../../src/worker/queue/interface.ts";
+import type { Incoming } from "../../../../src/worker/queue/page.ts";
 import { openSqliteQueue } from "../../../../src/worker/queue/sqlite/sqlite-queue.ts";
+import type { LeasedRecord, WrittenRecord } from "../../../../src/worker/queue/turn.ts";
 import { checkpointAt } from "./pages.ts";
 
 export const leaseMs = 60_000;
@@ -19,7 +21,7 @@ export interface TestStore {
   empty(): Promise<void>;
 }
 
-class SqliteStore implements TestStore {
+export class SqliteStore implements TestStore {
   readonly directory = mkdtempSync(join(tmpdir(), "queue-test-"));
 
   open(now: () => number, signal: AbortSignal): Promise<Queue> {
@@ -39,24 +41,22 @@ class SqliteStore implements TestStore {
 }
 
 /** What tests of every store run on. A file that imports them for another store says so first. */
-const stores: { make: () => TestStore; isEmbedded: boolean } = { make: () => new SqliteStore(), isEmbedded: true };
+const stores: { make: () => TestStore } = { make: () => new SqliteStore() };
 
 export function testOn(make: () => TestStore): void {
   stores.make = make;
-  stores.isEmbedded = false;
-}
-
-/** Whether a test's store does its work in this process, where what is long holds everything else up. */
-export function isEmbedded(): boolean {
-  return stores.isEmbedded;
 }
 
 export class QueueGround {
-  readonly store = stores.make();
+  readonly store: TestStore;
   now = 1_800_000_000_000;
   readonly #queues: Queue[] = [];
 
-  async open(signal = AbortSignal.timeout(5000)): Promise<Queue> {
+  constructor(store = stores.make()) {
+    this.store = store;
+  }
+
+  async open(signal = AbortSignal.timeout(30_000)): Promise<Queue> {
     const queue = await this.store.open(() => this.now, signal);
     this.#queues.push(queue);
     return queue;

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Incoming, LeasedRecord, Settlement } from "../../../../src/worker/queue/interface.ts";
+import type { Incoming } from "../../../../src/worker/queue/page.ts";
+import type { LeasedRecord, Settlement } from "../../../../src/worker/queue/turn.ts";
 import { checkpointAt, upsert } from "./pages.ts";
 import { commit, known, leaseMs, leaseOne, QueueGround } from "./queue-ground.ts";
 

@@ -1,6 +1,7 @@
 /** Single records: what the store says of them, and how refused ones come back. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { LeasedRecord, Queue } from "../../../../src/worker/queue/interface.ts";
+import type { Queue } from "../../../../src/worker/queue/interface.ts";
+import type { LeasedRecord } from "../../../../src/worker/queue/turn.ts";
 import { upsert } from "./pages.ts";
 import { commit, known, leaseMs, leaseOne, QueueGround } from "./queue-ground.ts";
 

@@ -123,11 +123,29 @@ describe("a line of an export", () => {
     expect(exportKind(Object.keys(delivery).toReversed())).toEqual({ kind: "DeliveryLogs" });
     expect(exportKind([...Object.keys(tracking), "more"])).toEqual({ kind: "TrackingLogs" });
     expect(exportKind(["email", "denyList"])).toEqual({ kind: "Other" });
-    expect(exportKind([Object.keys(delivery).join(";")])).toMatchObject({ kind: "ColumnsMissing" });
     expect(exportKind(["trackingLogId", "contactId", "eventDate", "deliveryId"])).toEqual({
-      kind: "ColumnsMissing",
-      columns: ["urlType", "trackingUrl"],
+      kind: "Incomplete",
+      why: "it lacks the columns urlType, trackingUrl",
     });
+    expect(exportKind([...Object.keys(delivery), "status", "more", "more"])).toEqual({
+      kind: "Incomplete",
+      why: "it has more than one column status",
+    });
+  });
+
+  it("of another delimiter or encoding than the configured one is told so, and not taken for another kind of file", () => {
+    const line = Object.keys(delivery).join(";");
+    const why = (columns: readonly string[]) => {
+      const found = exportKind(columns);
+      return found.kind === "Incomplete" ? found.why : found.kind;
+    };
+    expect(why([line])).toContain("campaign.sftp.format.delimiter seems to be another");
+    expect(why([Buffer.from(line, "utf16le").toString("latin1")])).toContain(
+      "campaign.sftp.format.encoding seems to be another",
+    );
+    expect(why([Buffer.from(`${line} `).toString("utf16le")])).toContain(
+      "campaign.sftp.format.encoding seems to be another",
+    );
   });
 });
 
@@ -159,11 +177,8 @@ describe("the activity of an event", () => {
     instanceUrl,
     names: activities,
     ownerId: "aaaaaaaa-0000-0000-0000-000000000001",
-    contacts: {
-      entitySet: "contacts",
-      keyColumn: "contactid",
-      regardingProperty: "regardingobjectid_contact_adobe_emailurlclick",
-    },
+    contactId: contact.toLowerCase(),
+    regardingProperty: "regardingobjectid_contact_adobe_emailurlclick",
   };
   const click = eventOf(tracking, "TrackingLogs", everything);
   if (click.is !== "Event") throw new Error("no event");
@@ -185,20 +200,6 @@ describe("the activity of an event", () => {
         adobe_trackingurl: "https://shop.example/a,b",
       },
     });
-  });
-
-  it("finds its contact by any key, whatever characters it has, and refuses what is no id", () => {
-    const by = (keyColumn: string, contactKey: string) =>
-      activityOf({ ...click.event, contactKey }, { ...target, contacts: { ...target.contacts, keyColumn } });
-    const bound = (keyColumn: string, key: string) => {
-      const activity = by(keyColumn, key);
-      return typeof activity === "string"
-        ? activity
-        : activity.row["regardingobjectid_contact_adobe_emailurlclick@odata.bind"];
-    };
-    expect(bound("cr_number", "O'Neil/1")).toBe("/contacts(cr_number='O''Neil%2F1')");
-    expect(bound("contactid", `{${contact}}`)).toBe(`/contacts(${contact.toLowerCase()})`);
-    expect(bound("contactid", "4711) or (1")).toBe("ContactKeyInvalid");
   });
 });
 

@@ -24,6 +24,7 @@ function readyOf(names: readonly string[], progress: readonly FileProgress[] = [
       60_000,
     ),
     progress,
+    "utf-8 ,",
     60_000,
   );
 }
@@ -32,18 +33,18 @@ describe("exported files", () => {
   it("are ready when size and time stood still over two listings a minute apart, however many came between", () => {
     let seen: SeenFile[] = observe([], [file("a")], 0);
     seen = observe(seen, [file("a")], 30_000);
-    expect(tasks(seen, [], 30_000)).toEqual([]);
+    expect(tasks(seen, [], "", 30_000)).toEqual([]);
     seen = observe(seen, [file("a", 11)], 60_000);
-    expect(tasks(seen, [], 60_000)).toEqual([]);
+    expect(tasks(seen, [], "", 60_000)).toEqual([]);
     seen = observe(seen, [file("a", 11, 2)], 90_000);
-    expect(tasks(seen, [], 149_999)).toEqual([]);
+    expect(tasks(seen, [], "", 149_999)).toEqual([]);
     seen = observe(seen, [file("a", 11, 2)], 150_000);
-    expect(tasks(seen, [], 150_000)).toMatchObject([{ kind: "Read", file: { name: "a" } }]);
+    expect(tasks(seen, [], "", 150_000)).toMatchObject([{ kind: "Read", file: { name: "a" } }]);
   });
 
   it("that vanish and come back stand still anew", () => {
     const seen = observe(observe(observe([], [file("a")], 0), [], 60_000), [file("a")], 120_000);
-    expect(tasks(seen, [], 120_000)).toEqual([]);
+    expect(tasks(seen, [], "", 120_000)).toEqual([]);
   });
 
   it("come in the order of the last time in their name, then by name; without a time they come last", () => {
@@ -85,5 +86,12 @@ describe("exported files", () => {
       { kind: "Compare", file: { name: "small" }, digests: ["d", "e"] },
     ]);
     expect(readyOf(["new"])).toMatchObject([{ kind: "Read" }]);
+  });
+
+  it("are read once more under another name when the same content was taken for lines in another way", () => {
+    const read = (format?: string): FileProgress => ({ ...file("old"), position: position(10), done: true, format });
+    expect(readyOf(["new"], [read("utf-16le ,")])).toMatchObject([{ kind: "Read" }]);
+    expect(readyOf(["new"], [read("utf-8 ,")])).toMatchObject([{ kind: "Compare" }]);
+    expect(readyOf(["new"], [read()])).toMatchObject([{ kind: "Compare" }]);
   });
 });

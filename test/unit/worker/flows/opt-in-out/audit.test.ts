@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type AuditRecord, auditOf, auditOfOutcome } from "../../../../../src/worker/flows/opt-in-out/audit.ts";
-import { AuditLog, defaultRetentionDays } from "../../../../../src/worker/flows/opt-in-out/audit-log.ts";
+import { AuditLog } from "../../../../../src/worker/flows/opt-in-out/audit-log.ts";
 import type { DynamicsReading } from "../../../../../src/worker/flows/opt-in-out/contact.ts";
 import { decide, type Situation } from "../../../../../src/worker/flows/opt-in-out/decide.ts";
 import { noVolumes, SmallVolume } from "../../queue/small-volume.ts";
@@ -104,7 +104,7 @@ describe("the audit's files", () => {
   const at = (day: string, contact = "c1") => auditOfOutcome(contact, "Campaign", "Done", new Date(`${day}T23:59:59Z`));
   const folder = () => join(directory, "audit");
   const path = (day: string) => join(folder(), `opt-outs-${day}.jsonl`);
-  const open = (retentionDays = defaultRetentionDays) => new AuditLog({ directory: folder(), retentionDays });
+  const open = (retentionDays = 400) => new AuditLog({ directory: folder(), retentionDays });
   const linesOf = (day: string) =>
     readFileSync(path(day), "utf8")
       .split("\n")

@@ -117,13 +117,40 @@ describe("both ways, what is read before anything is written", () => {
 
   it("is both sides, when one changed, or nothing was agreed", () => {
     const dynamics = dynamicsSays({ [email]: true }, stale);
-    const campaign = campaignSays({ [email]: true }, "later", stale);
+    const campaign = campaignSays({ [email]: false }, "later", stale);
     expect(outcome({ agreement, dynamics })).toBe("read Dynamics and Campaign");
-    expect(outcome({ agreement, campaign })).toBe("read Dynamics and Campaign");
+    expect(outcome({ campaign })).toBe("read Dynamics and Campaign");
     expect(outcome({ dynamics })).toBe("read Dynamics and Campaign");
     expect(outcome({ agreement, dynamics: { ...dynamics, fresh: true }, campaign })).toBe("read Campaign");
     expect(outcome({ agreement, dynamics, campaign: { ...campaign, fresh: true } })).toBe("read Dynamics");
     expect(outcome({ agreement })).toBe("read Dynamics and Campaign");
+  });
+
+  it("is nothing when both were heard of and say the same: that is agreed, unless a write was not answered", () => {
+    const heard = {
+      dynamics: dynamicsSays({ [email]: true }, stale),
+      campaign: { ...campaignSays({ [email]: true }, "later", stale), profileCreated: "then" },
+    };
+    expect(outcome(heard)).toBe("nothing, Same");
+    const unanswered = { ...agreement, profileCreated: "then", unanswered: new Set([email]) };
+    expect(outcome({ ...heard, agreement: unanswered })).toBe("read Dynamics and Campaign");
+    // Of an export it is not known of which profile it speaks.
+    const { profileCreated: _, ...exported } = heard.campaign;
+    expect(outcome({ ...heard, campaign: { ...exported, profileCreated: undefined } })).toBe(
+      "read Dynamics and Campaign",
+    );
+  });
+
+  it("is both sides when both were heard of and say the same other than what was agreed: what was heard may be older", () => {
+    for (const agreed of [false, true]) {
+      const values = { [email]: !agreed };
+      const parts = {
+        agreement: agreedOn({ [email]: agreed }),
+        dynamics: dynamicsSays(values, stale),
+        campaign: campaignSays(values, "earlier", stale),
+      };
+      expect(outcome(parts)).toBe("read Dynamics and Campaign");
+    }
   });
 
   it("is both sides for all fields, when one field changed", () => {
@@ -181,6 +208,26 @@ it("agrees nothing with a profile that was made again", () => {
   };
   expect(outcome(parts)).toBe("TRUE to Campaign, NoAgreedValue");
   expect(outcome({ ...parts, direction: "CampaignToDynamics" })).toBe("nothing, NoAgreedValue");
+});
+
+it("agrees no opt-out with a contact that was deleted and made again under its id", () => {
+  const agreement = agreedOn({ [email]: true }, { contactCreated: "2026-01-01T10:00:00Z" });
+  const again = dynamicsSays({ [email]: false }, { contactCreated: "2026-11-22T10:00:00Z" });
+  const parts = { agreement, dynamics: again, campaign: campaignSays({ [email]: true }) };
+  expect(outcome({ ...parts, direction: "DynamicsToCampaign" })).toBe("nothing, NoAgreedValue");
+  expect(outcome(parts)).toBe("TRUE to Dynamics, NoAgreedValue");
+  const unanswered = { ...agreement, values: new Map(), unanswered: new Set([email]) };
+  expect(outcome({ ...parts, agreement: unanswered, direction: "DynamicsToCampaign" })).toBe("nothing, NoAgreedValue");
+
+  const same = dynamicsSays({ [email]: false }, { contactCreated: "2026-01-01T10:00:00Z" });
+  expect(outcome({ ...parts, dynamics: same, direction: "DynamicsToCampaign" })).toBe(
+    "FALSE to Campaign, SourceChanged",
+  );
+  // Neither told by a feed that began before the column was asked for.
+  const untold = dynamicsSays({ [email]: false });
+  expect(outcome({ ...parts, dynamics: untold, direction: "DynamicsToCampaign" })).toBe(
+    "FALSE to Campaign, SourceChanged",
+  );
 });
 
 describe("a side without a value", () => {

@@ -1,26 +1,25 @@
 import { describe, expect, it } from "vitest";
 import type { FieldVerdict } from "../../../../../src/worker/flows/opt-in-out/decide.ts";
-import {
-  columnsOf,
-  defaultKeyField,
-  type OptInOut,
-  planOptInOut,
-} from "../../../../../src/worker/flows/opt-in-out/plan.ts";
+import { columnsOf, type OptInOut, planOptInOut } from "../../../../../src/worker/flows/opt-in-out/plan.ts";
 import { campaignReading, cellsFor, dynamicsReading } from "../../../../../src/worker/flows/opt-in-out/readings.ts";
 import { bothWays, contactTable, newerNames, olderNames, planOf, profileWith } from "./plans.ts";
 
-function misfits(configuration: Partial<OptInOut>, table = contactTable(), profile = newerNames, keyField?: string) {
-  const plan = planOptInOut({ ...bothWays, ...configuration }, table, profile, keyField);
+function misfits(
+  configuration: Partial<OptInOut>,
+  table = contactTable(),
+  profile = newerNames,
+  keyField = "externalId",
+) {
+  const plan = planOptInOut({ ...bothWays, keyField, ...configuration }, table, profile);
   return "pairs" in plan ? [] : plan.map(({ reason, message }) => `${reason}: ${message}`);
 }
 
-it("reads the mapped columns and modifiedon", () => {
-  expect(columnsOf(bothWays)).toEqual(["donotbulkemail", "donotphone", "modifiedon"]);
-  expect(planOf().columns).toEqual(columnsOf(bothWays));
+it("reads the mapped columns, modifiedon, and createdon where it may be seen", () => {
+  expect(columnsOf(bothWays)).toEqual(["createdon", "donotbulkemail", "donotphone", "modifiedon"]);
+  expect(planOf().columns).toEqual(["donotbulkemail", "donotphone", "modifiedon"]);
 });
 
-it("finds a profile by the contact's id in externalId, as Adobe's app does", () => {
-  expect(defaultKeyField).toBe("externalId");
+it("finds a profile by the contact's id in the field that the configuration names", () => {
   expect(planOf().keyField).toBe("externalId");
 });
 
@@ -102,7 +101,7 @@ describe("what does not fit", () => {
 });
 
 it("has another hash when direction, key or pairs are others, and the same in another order", () => {
-  const hash = (configuration: Partial<OptInOut>, keyField?: string) => {
+  const hash = (configuration: Partial<OptInOut>) => {
     const plan = planOptInOut(
       { ...bothWays, ...configuration },
       contactTable(),
@@ -111,7 +110,6 @@ it("has another hash when direction, key or pairs are others, and the same in an
         denyListPhone: "boolean",
         crmId: "string",
       }),
-      keyField,
     );
     return "pairs" in plan ? plan.hash : undefined;
   };
@@ -120,7 +118,7 @@ it("has another hash when direction, key or pairs are others, and the same in an
   expect(hash({ source: "Poll" })).toBe(same);
   const others = [
     hash({ direction: "CampaignToDynamics" }),
-    hash({}, "crmId"),
+    hash({ keyField: "crmId" }),
     hash({ mappings: bothWays.mappings.slice(1) }),
   ];
   expect(new Set([same, ...others]).size).toBe(4);

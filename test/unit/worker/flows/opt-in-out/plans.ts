@@ -37,6 +37,8 @@ export const olderNames = profileWith({ blackListEmail: "boolean", blackListPhon
 export const bothWays: OptInOut = {
   direction: "Bidirectional",
   source: "Export",
+  keyField: "externalId",
+  auditRetentionDays: 400,
   mappings: [
     { column: "donotbulkemail", field: "denyListEmail" },
     { column: "donotphone", field: "denyListPhone" },
