@@ -18,6 +18,10 @@ const roles: Readonly<Record<string, { readonly summary: string; readonly load: 
     summary: "moves one workflow's records between Dataverse and Adobe Campaign",
     load: async () => (await import("./worker/command.ts")).workerCommand(stop),
   },
+  metadata: {
+    summary: "tells of both systems' tables and columns for a while, for whoever edits a workflow that does not run",
+    load: async () => (await import("./worker/metadata/command.ts")).metadataCommand(stop),
+  },
   record: {
     summary: "says what became of one record; run it in a worker's pod",
     load: async () => (await import("./worker/records/command.ts")).recordCommand(stop),
@@ -25,6 +29,10 @@ const roles: Readonly<Record<string, { readonly summary: string; readonly load: 
   "dead-letters": {
     summary: "lists the records that were refused for good, or tries them again; run it in a worker's pod",
     load: async () => (await import("./worker/records/command.ts")).deadLettersCommand(stop),
+  },
+  console: {
+    summary: "the Workflows page: what workflows do, and start, stop and edit",
+    load: async () => (await import("./console/command.ts")).consoleCommand(stop),
   },
   sandbox: {
     summary: "stand-ins of Dataverse and Adobe Campaign, so that everything runs without an account",

@@ -37,6 +37,18 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: sandbox
 {{- end }}
 
+{{- define "operator.consoleSelectorLabels" -}}
+app.kubernetes.io/name: {{ include "operator.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: console
+{{- end }}
+
+{{- /* The lease by which the operators of a shard elect a leader; src/operator/shell/shard.ts makes the same name. */ -}}
+{{- define "operator.leaseName" -}}
+integration-workflow-operator
+{{- with trim .Values.operator.shardSelector }}-{{ sha256sum . | trunc 8 }}{{ end }}
+{{- end }}
+
 {{- define "operator.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create }}
 {{- default (include "operator.fullname" .) .Values.serviceAccount.name }}
@@ -71,17 +83,38 @@ capabilities:
   drop: [ALL]
 {{- end }}
 
+{{- /* The API server is no pod: a policy can name its ports, and its addresses where they are known. */ -}}
+{{- define "operator.apiServerEgress" -}}
+- ports:
+    {{- range .Values.networkPolicy.apiServer.ports }}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
+  {{- with .Values.networkPolicy.apiServer.cidrs }}
+  to:
+    {{- range . }}
+    - ipBlock: {cidr: {{ . | quote }}}
+    {{- end }}
+  {{- end }}
+{{- end }}
+
+{{- /* The port of an http or https URL. */ -}}
+{{- define "operator.portOf" -}}
+{{- $url := urlParse . }}
+{{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) }}
+{{- default (ternary "80" "443" (eq $url.scheme "http")) $port }}
+{{- end }}
+
 {{- /* What the operator may do where it watches. It reads no Secrets: workers have theirs mounted. */ -}}
 {{- define "operator.rules" -}}
 - apiGroups: [integrationworkflow.io]
   resources: [integrationworkflows]
-  verbs: [list, watch]
+  verbs: [get, list, watch]
 - apiGroups: [integrationworkflow.io]
   resources: [integrationworkflows/status]
   verbs: [patch]
 - apiGroups: [apps]
   resources: [deployments]
-  verbs: [get, list, watch, create, update]
+  verbs: [get, list, watch, create, update, patch]
 - apiGroups: [apps]
   resources: [replicasets]
   verbs: [list, watch]
