@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 
 const steps: readonly (readonly [name: string, command: string, ...args: string[]])[] = [
   ["types", "tsc", "--noEmit"],
+  ["types in the browser", "tsc", "--noEmit", "--project", "src/console/browser"],
   [
     "lint and format",
     "biome",

@@ -1,11 +1,15 @@
 /**
- * `npm run generate`: writes what follows from src/api. With `--check` it writes nothing and fails if a file is stale.
+ * `npm run generate`: writes what follows from src/api and from the tables in this folder. With `--check` it writes
+ * nothing and fails if a file is stale.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { dump } from "js-yaml";
 import { customResourceDefinition } from "../src/api/crd.ts";
+import { failuresPage } from "./failures-page.ts";
+import { networkPage } from "./network-page.ts";
 import { referencePage } from "./reference.ts";
+import { rightsPage } from "./rights-page.ts";
 
 const banner = "# Generated from src/api by `npm run generate`: edit there.\n";
 const crd = dump(customResourceDefinition, { lineWidth: 120, noRefs: true });
@@ -14,11 +18,14 @@ const files: Readonly<Record<string, string>> = {
   "crds/integrationworkflows.yaml": banner + crd,
   "charts/integration-workflow-operator/templates/crd.yaml": `${banner}${chartTemplate()}`,
   "docs/reference.md": referencePage(customResourceDefinition),
+  "docs/explanation/network.md": networkPage(),
+  "docs/explanation/rights.md": rightsPage(),
+  "docs/failures.md": failuresPage(),
 };
 
 const stale = Object.entries(files).filter(([path, content]) => read(path) !== content);
 if (process.argv.includes("--check")) {
-  for (const [path] of stale) console.error(`${path} is not what src/api says: run npm run generate and commit it`);
+  for (const [path] of stale) console.error(`${path} is not what its source says: run npm run generate and commit it`);
   if (stale.length > 0) process.exitCode = 1;
 } else {
   for (const [path, content] of stale) {

@@ -1,5 +1,6 @@
 /**
- * `npm test`: everything that says whether the project is sound, and at the end one line: N passed, N failed.
+ * `npm test`: everything that says whether the project is sound, and at the end
+ * what failed, and one line: N passed, N failed.
  * `npm test -- unit` runs one part; the parts are check, build, unit, storm, integration, e2e, run in this order.
  * Where a node cannot be had (not Linux, not root) e2e is skipped and the line says so; with CI set it must run.
  */
@@ -23,7 +24,7 @@ if (unknown.length > 0) {
 const wanted = (part: string): boolean => asked.length === 0 || asked.includes(part);
 
 let passed = 0;
-let failed = 0;
+const failures: { test: string; error: string }[] = [];
 const skipped: { test: string; reason: string }[] = [];
 const folder = mkdtempSync(join(tmpdir(), "integration-workflow-test-"));
 
@@ -31,7 +32,7 @@ for (const [name, args] of Object.entries(steps)) {
   if (!wanted(name)) continue;
   console.log(`\n== ${name}`);
   if (run("node", args)) console.log(`${name} is sound`);
-  else failed++;
+  else fail(name);
 }
 for (const project of projects) {
   if (!wanted(project)) continue;
@@ -46,15 +47,22 @@ for (const project of projects) {
   // Written by TestCountsReporter; absent when vitest itself, or a project's setup, failed.
   const counts = existsSync(countsPath) ? (JSON.parse(readFileSync(countsPath, "utf8")) as TestCounts) : undefined;
   passed += counts?.passed ?? 0;
-  failed += sound ? 0 : Math.max(1, counts?.failed ?? 1);
+  if (!sound && (counts?.failures ?? []).length === 0) fail(project);
+  failures.push(...(counts?.failures ?? []));
   skipped.push(...(counts?.skipped ?? []));
 }
 rmSync(folder, { recursive: true });
 
 console.log("");
+for (const { test, error } of failures) console.log(`failed: ${test}\n${error.replaceAll(/^/gm, "    ")}`);
 for (const { test, reason } of skipped) console.log(`skipped: ${test} (${reason})`);
-console.log(`${passed} passed, ${failed} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ""}`);
-process.exitCode = failed > 0 ? 1 : 0;
+console.log(`${passed} passed, ${failures.length} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ""}`);
+process.exitCode = failures.length > 0 ? 1 : 0;
+
+/** A part that could not say itself what is wrong. */
+function fail(part: string): void {
+  failures.push({ test: part, error: "see above" });
+}
 
 function run(command: string, args: readonly string[], environment: NodeJS.ProcessEnv = {}): boolean {
   const { status, error } = spawnSync(command, args, {
