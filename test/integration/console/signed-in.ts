@@ -24,5 +24,7 @@ export async function signedIn(
   await page.getByLabel("Token").fill(token);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("heading", { name: "Workflows" }).waitFor();
+  // Its words are there before its styles are.
+  await page.waitForLoadState();
   return { page, complaints };
 }
