@@ -1,5 +1,6 @@
 import type { Clock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/log.ts";
+import { CacheIndex, type IndexFunction } from "./cache-index.ts";
 import { keyOf, type ObjectMeta, type ObjectRef } from "./objects.ts";
 import { hasSeen, type OwnWrite, opaquePatienceMs } from "./own-writes.ts";
 import { reuse } from "./reuse.ts";
@@ -16,9 +17,6 @@ export type CacheEvent<T> =
   | { type: "delete"; key: string; object: T };
 
 export type CacheHandler<T> = (event: CacheEvent<T>) => void;
-
-/** The values under which an index finds an object; none leaves it out. */
-export type IndexFunction<T> = (object: T) => readonly string[];
 
 export interface CacheOptions<T, Index extends string> {
   indexes: Readonly<Record<Index, IndexFunction<T>>>;
@@ -39,7 +37,7 @@ export type Scope = string;
  */
 export class ObjectCache<T extends Cached, Index extends string = never> {
   readonly #objects = new Map<string, T>();
-  readonly #indexes: Map<Index, { keys: IndexFunction<T>; entries: Map<string, Map<string, T>> }>;
+  readonly #indexes: ReadonlyMap<Index, CacheIndex<T>>;
   readonly #handlers = new Set<CacheHandler<T>>();
   readonly #progress = new Map<Scope, string>();
   readonly #writes = new Map<string, OwnWrite>();
@@ -52,7 +50,7 @@ export class ObjectCache<T extends Cached, Index extends string = never> {
     this.#logger = options.logger;
     // Object.entries forgets the type of the keys.
     const indexes = Object.entries(options.indexes) as [Index, IndexFunction<T>][];
-    this.#indexes = new Map(indexes.map(([name, keys]) => [name, { keys, entries: new Map() }]));
+    this.#indexes = new Map(indexes.map(([name, valuesOf]) => [name, new CacheIndex(valuesOf)]));
   }
 
   get size(): number {
@@ -73,7 +71,7 @@ export class ObjectCache<T extends Cached, Index extends string = never> {
 
   /** The objects that index `name` holds under `value`, in no promised order. */
   byIndex(name: Index, value: string): T[] {
-    return [...(this.#indexes.get(name)?.entries.get(value)?.values() ?? [])];
+    return this.#indexes.get(name)?.get(value) ?? [];
   }
 
   /** Adds a handler, which first gets an add for every object that is already here. The result removes it. */
@@ -157,7 +155,7 @@ export class ObjectCache<T extends Cached, Index extends string = never> {
     if (previous?.metadata.uid === arrived.metadata.uid) {
       if (previous.metadata.resourceVersion === arrived.metadata.resourceVersion) return;
       const object = reuse(previous, arrived);
-      this.#unindex(key, previous);
+      this.#unindex(previous);
       this.#store(key, object);
       this.#emit({ type: "update", key, object, previous });
       return;
@@ -169,29 +167,17 @@ export class ObjectCache<T extends Cached, Index extends string = never> {
 
   #store(key: string, object: T): void {
     this.#objects.set(key, deepFreeze(object));
-    for (const { keys, entries } of this.#indexes.values()) {
-      for (const value of keys(object)) {
-        const bucket = entries.get(value);
-        if (bucket === undefined) entries.set(value, new Map([[key, object]]));
-        else bucket.set(key, object);
-      }
-    }
+    for (const index of this.#indexes.values()) index.add(object);
   }
 
   #remove(key: string, object: T): void {
     this.#objects.delete(key);
-    this.#unindex(key, object);
+    this.#unindex(object);
     this.#emit({ type: "delete", key, object });
   }
 
-  #unindex(key: string, object: T): void {
-    for (const { keys, entries } of this.#indexes.values()) {
-      for (const value of keys(object)) {
-        const bucket = entries.get(value);
-        bucket?.delete(key);
-        if (bucket?.size === 0) entries.delete(value);
-      }
-    }
+  #unindex(object: T): void {
+    for (const index of this.#indexes.values()) index.remove(object);
   }
 
   #note(key: string, write: OwnWrite): void {

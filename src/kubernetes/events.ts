@@ -85,12 +85,18 @@ export class EventRecorder {
 
   record(content: EventContent): void {
     const nowMs = this.#clock.now();
-    const key = JSON.stringify([content.object.metadata.uid, content.type, content.reason, content.note]);
+    const { name, namespace, uid, resourceVersion } = content.object.metadata;
+    const named = { name, uid, resourceVersion, ...(namespace === undefined ? {} : { namespace }) };
+    const key = JSON.stringify([uid, content.type, content.reason, content.note]);
     const known = this.#series.get(key);
     const series: Series =
       known !== undefined && nowMs - known.lastAtMs <= seriesMs
         ? known
-        : { content, count: 0, written: 0, lastAtMs: nowMs, lastDate: this.#clock.date(), name: undefined };
+        : {
+            // Of the object no more than that: a series outlives what is cached of it.
+            content: { ...content, object: { metadata: named } },
+            ...{ count: 0, written: 0, lastAtMs: nowMs, lastDate: this.#clock.date(), name: undefined },
+          };
     series.count += 1;
     series.lastAtMs = nowMs;
     series.lastDate = this.#clock.date();

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/log.ts";
-import { type Cached, type IndexFunction, ObjectCache } from "./cache.ts";
+import { type Cached, ObjectCache } from "./cache.ts";
+import type { IndexFunction } from "./cache-index.ts";
 import type { Client } from "./client.ts";
 import { type KubernetesObject, nameOfKind, type ResourceKind } from "./objects.ts";
 import { type ReadJson, readWithoutManagedFields } from "./partial-read.ts";

@@ -87,7 +87,7 @@ export class Memories {
   /** The caches have seen everything that was written. */
   noteSeen(key: string): void {
     const present = this.#byKey.get(key);
-    if (present !== undefined) present.written = new Map();
+    if (present !== undefined) present.written = nothing.written;
   }
 
   noteRefused(key: string, write: string): void {

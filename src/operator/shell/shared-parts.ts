@@ -14,14 +14,13 @@ export class SharedParts {
   specOf(spec: DeploymentSpec): DeploymentSpec {
     const { template } = spec;
     if (template.spec === undefined) return spec;
-    const { containers, securityContext, volumes } = template.spec;
+    const { containers, volumes, ...pod } = template.spec;
     return {
       ...spec,
       template: {
         ...template,
         spec: {
-          ...template.spec,
-          ...(securityContext === undefined ? {} : { securityContext: this.#shared(securityContext) }),
+          ...this.#fieldsOf(pod),
           containers: containers.map((container) => this.#fieldsOf(container)),
           // What is projected has the pin's name: nobody else's.
           ...(volumes === undefined
@@ -38,7 +37,7 @@ export class SharedParts {
   }
 
   #shared<T>(value: T): T {
-    if (typeof value !== "object" || value === null) return value;
+    if ((typeof value !== "object" && typeof value !== "string") || value === null) return value;
     const text = JSON.stringify(value);
     const present = this.#parts.get(text);
     if (present !== undefined) return present as T; // Its text is that of a T.

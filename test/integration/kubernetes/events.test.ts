@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterEach, beforeEach, expect, inject, test } from "vitest";
 import type { Client } from "../../../src/kubernetes/client.ts";
 import { type EventContent, EventRecorder } from "../../../src/kubernetes/events.ts";
@@ -162,4 +164,18 @@ test("a server that cannot be reached costs a log line and nothing else", async 
   await recorder.flush();
   expect(lines).toEqual(["event not written"]);
   await nowhere.close();
+});
+
+test("a series keeps nothing of its object but what names it", async () => {
+  const recorder = recorderOver(client);
+  const recorded = (): WeakRef<object> => {
+    const cached = { ...object, data: { text: "x".repeat(100_000) } };
+    recorder.record({ kind: configMaps, object: cached, type: "Normal", reason: "Read", action: "read", note: "once" });
+    return new WeakRef(cached);
+  };
+  const kept = recorded();
+  await recorder.flush();
+  setFlagsFromString("--expose-gc");
+  runInNewContext("gc")();
+  expect(kept.deref()).toBeUndefined();
 });
