@@ -39,18 +39,18 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION hear(m text, i text, was int, k int, now_ms bigint) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE why text;
+DECLARE why text; is_there boolean := k IN (0, 3);
 BEGIN
   IF was = 3 THEN RETURN; END IF; -- It is on its way to others.
-  IF k <> 0 AND was = 1 THEN RETURN; END IF; -- It was written without.
+  IF NOT is_there AND was = 1 THEN RETURN; END IF; -- It was written without.
   IF k = 2 AND was <> 2 THEN RETURN; END IF;
   UPDATE pending SET ready_at = CASE WHEN parked THEN first_read_at ELSE ready_at END, parked = false,
     revision = revision + 1 WHERE mapping = m AND id = i;
   IF FOUND OR k = 2 THEN RETURN; END IF;
   SELECT reason INTO why FROM dead WHERE mapping = m AND id = i;
   IF why IS NOT NULL AND why <> '${parentMissing}' THEN RETURN; END IF; -- It asks when it is mended.
-  IF why IS NOT NULL AND k = 0 THEN DELETE FROM dead WHERE mapping = m AND id = i; END IF;
-  IF why IS NULL OR k = 0 THEN PERFORM enqueue(m, i, now_ms); END IF;
+  IF why IS NOT NULL AND is_there THEN DELETE FROM dead WHERE mapping = m AND id = i; END IF;
+  IF why IS NULL OR is_there THEN PERFORM enqueue(m, i, now_ms); END IF;
 END $$;
 
 -- Tells the oldest news to those whom it concerns, up to so many of them.
@@ -60,13 +60,17 @@ BEGIN
   WHILE budget > 0 LOOP
     SELECT * INTO n FROM link_news ORDER BY seq LIMIT 1;
     IF NOT FOUND THEN RETURN; END IF;
-    -- A popular parent has millions of children, of which few wait.
+    -- A popular parent has millions of children, of which few wait or are owed a link.
     IF n.id IS NULL THEN
       SELECT array_agg(c) INTO children FROM (SELECT * FROM links WHERE state = 2
         AND parent_mapping = n.mapping AND (parent_id, mapping, id) > (n.place_parent, n.place_mapping, n.place_id)
         ORDER BY parent_id, mapping, id LIMIT ${toldAtOnce}) c;
     ELSIF n.kind = 2 THEN
       SELECT array_agg(c) INTO children FROM (SELECT * FROM links WHERE state = 2
+        AND parent_mapping = n.mapping AND parent_id = n.id AND (mapping, id) > (n.place_mapping, n.place_id)
+        ORDER BY mapping, id LIMIT ${toldAtOnce}) c;
+    ELSIF n.kind = 3 THEN
+      SELECT array_agg(c) INTO children FROM (SELECT * FROM links WHERE state = 1
         AND parent_mapping = n.mapping AND parent_id = n.id AND (mapping, id) > (n.place_mapping, n.place_id)
         ORDER BY mapping, id LIMIT ${toldAtOnce}) c;
     ELSE
@@ -123,6 +127,12 @@ CREATE OR REPLACE FUNCTION landed(m text, i text, k text) RETURNS void LANGUAGE 
 BEGIN
   DELETE FROM absent WHERE mapping = m AND id = i;
   PERFORM tell(m, one, 0) FROM (SELECT i AS one UNION SELECT id FROM sharing(m, k)) every;
+END $$;
+
+-- A deletion or an insert of a key's record that was begun was not done: what has the key is there as before.
+CREATE OR REPLACE FUNCTION stays(m text, k text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM tell(m, id, kind) FROM sharing(m, k), unnest('{2, 3}'::int[]) AS kind;
 END $$;
 
 -- Nothing more will be written of it. By a call without an answer it may be there nevertheless: whoever writes a link to it

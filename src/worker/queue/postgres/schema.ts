@@ -2,7 +2,7 @@
  * The tables, in a schema of the workflow's own. The same as SQLite's (see sqlite/schema.ts), but for what several
  * processes need. Payloads are in `pending` alone. Texts that may hold anything are escaped (see texts.ts).
  */
-export const schemaVersion = 2;
+export const schemaVersion = 3;
 
 /** The oldest program that can still use a store of this version: going back by one version stays possible. */
 export const oldestReader = 1;
@@ -117,7 +117,7 @@ export const migrations: readonly string[] = [
     seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     mapping text COLLATE "C" NOT NULL,
     id text COLLATE "C",       -- absent: all of the mapping
-    kind smallint NOT NULL, -- 0 Campaign has it, 1 no longer, 2 decided
+    kind smallint NOT NULL, -- see sqlite/link-news.ts
     place_parent text COLLATE "C" NOT NULL DEFAULT '',
     place_mapping text COLLATE "C" NOT NULL DEFAULT '',
     place_id text COLLATE "C" NOT NULL DEFAULT ''
@@ -148,6 +148,7 @@ export const migrations: readonly string[] = [
     WHEN (NEW.parked <> OLD.parked) EXECUTE FUNCTION count_parked();
   `,
   [countHeld(), markReadings(), optOutTables()].join("\n"),
+  "CREATE INDEX links_owed ON links (parent_mapping, parent_id, mapping, id) WHERE state = 1;",
 ];
 
 /** Version 2: the contacts of workflows of type OptInOut. */

@@ -221,10 +221,16 @@ BEGIN
   PERFORM landed(m, i, wr->>'targetKey');
 END $$;
 
+-- A call that was begun was not done. Whoever asked meanwhile was told that the record may come or go.
 CREATE OR REPLACE FUNCTION restore(m text, i text, generation_ bigint, before_ jsonb) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE begun_ written;
 BEGIN
+  SELECT * INTO begun_ FROM written WHERE mapping = m AND id = i;
   IF before_ IS NULL THEN DELETE FROM written WHERE mapping = m AND id = i;
   ELSE PERFORM put_written(m, i, generation_, before_, NULL);
+  END IF;
+  IF begun_.certainty >= 2 AND coalesce((before_->>'certainty')::int, 0) < 2 THEN
+    PERFORM stays(m, coalesce(begun_.target_key, i));
   END IF;
 END $$;
 
@@ -275,10 +281,7 @@ BEGIN
     END IF;
     RETURN;
   WHEN 'Retry' THEN
-    IF mine.begun THEN
-      IF EXISTS (SELECT FROM written WHERE mapping = m AND id = i AND certainty = 3) THEN PERFORM tell(m, i, 2); END IF;
-      PERFORM restore(m, i, g, e->'before');
-    END IF;
+    IF mine.begun THEN PERFORM restore(m, i, g, e->'before'); END IF;
     UPDATE pending SET token = NULL, begun = false, ready_at = now_ms + (e->>'afterMs')::numeric::bigint,
       attempts = attempts + (e->>'counts')::boolean::int WHERE seq = s;
     RETURN;

@@ -18,6 +18,8 @@ export const news = {
   lost: 1,
   /** It will not be written, or nothing more is known of it: what waits is to ask again. */
   decided: 2,
+  /** Campaign has it still, which was not sure for a while: what was written without it then is owed the link. */
+  kept: 3,
 } as const;
 type News = (typeof news)[keyof typeof news];
 
@@ -42,6 +44,7 @@ export class LinkNews {
   readonly #place;
   readonly #childrenOfOne;
   readonly #waitingOfOne;
+  readonly #owedOfOne;
   readonly #waitingOfAll;
   readonly #isPending;
   readonly #owe;
@@ -63,11 +66,13 @@ export class LinkNews {
         `SELECT * FROM ${from} AND parent_mapping = ?1 AND ${ofWhich}
          ORDER BY parent_id, mapping, id LIMIT ${toldAtOnce}`,
       );
-    // A popular parent has millions of children, of which few wait.
+    // A popular parent has millions of children, of which few wait or are owed a link.
     const waiting = `links INDEXED BY links_waiting WHERE state = ${state.waiting}`;
+    const owed = `links INDEXED BY links_owed WHERE state = ${state.owed}`;
     const ofOne = "parent_id = ?2 AND (mapping, id) > (?4, ?5) AND ?3 IS NOT NULL";
     this.#childrenOfOne = children("links WHERE TRUE", ofOne);
     this.#waitingOfOne = children(waiting, ofOne);
+    this.#owedOfOne = children(owed, ofOne);
     this.#waitingOfAll = children(waiting, "?2 IS NULL AND (parent_id, mapping, id) > (?3, ?4, ?5)");
     this.#isPending = database.prepare("SELECT 1 FROM pending WHERE mapping = ? AND id = ?");
     this.#owe = database.prepare(
@@ -108,8 +113,7 @@ export class LinkNews {
   /** @returns how many were told */
   #proceed(row: Record<string, SQLOutputValue>, now: number): number {
     const { seq, mapping, id, kind, place_parent: parent, place_mapping: place, place_id: last } = row;
-    const ofOne = kind === news.decided ? this.#waitingOfOne : this.#childrenOfOne;
-    const statement = id === null ? this.#waitingOfAll : ofOne;
+    const statement = id === null ? this.#waitingOfAll : this.#ofOne(Number(kind) as News);
     const children = statement.all(mapping ?? "", id ?? null, parent ?? "", place ?? "", last ?? "");
     for (const child of children) {
       // That parent's own end will be told.
@@ -134,15 +138,28 @@ export class LinkNews {
     if (this.#clearDead.run(mapping, id, stillLinked).changes > 0) this.#enqueue.run(mapping, id, now);
   }
 
+  #ofOne(kind: News) {
+    switch (kind) {
+      case news.landed:
+      case news.lost:
+        return this.#childrenOfOne;
+      case news.decided:
+        return this.#waitingOfOne;
+      case news.kept:
+        return this.#owedOfOne;
+    }
+  }
+
   #hear(mapping: string, id: string, was: number, kind: News, now: number): void {
+    const isThere = kind === news.landed || kind === news.kept;
     if (was === state.former) return; // It is on its way to others.
-    if (kind !== news.landed && was === state.owed) return; // It was written without.
+    if (!isThere && was === state.owed) return; // It was written without.
     if (kind === news.decided && was !== state.waiting) return;
     if (this.#touch.run(mapping, id).changes > 0) return;
     if (kind === news.decided) return; // It does not wait.
     const reason = this.#dead.get(mapping, id)?.["reason"];
     if (reason !== undefined && reason !== parentMissing) return; // It asks when it is mended.
-    if (reason !== undefined && kind === news.landed) this.#clearDead.run(mapping, id, parentMissing);
-    if (reason === undefined || kind === news.landed) this.#enqueue.run(mapping, id, now);
+    if (reason !== undefined && isThere) this.#clearDead.run(mapping, id, parentMissing);
+    if (reason === undefined || isThere) this.#enqueue.run(mapping, id, now);
   }
 }

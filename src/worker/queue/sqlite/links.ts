@@ -169,21 +169,23 @@ export class Links {
 
   /** Whether there are mandatory links to the record of a key by another row, which left the filter and its record behind. */
   isNeededBeside({ mapping, id }: Parent, targetKey: string): boolean {
-    return this.#sharing
-      .all(mapping, targetKey)
-      .some((row) => row["id"] !== id && this.#needed.get(mapping, row["id"] ?? "") !== undefined);
+    return this.#ofKey(mapping, targetKey).some(
+      (other) => other !== id && this.#needed.get(mapping, other) !== undefined,
+    );
   }
 
   /** Campaign has a record that it did not have, or has it anew: so for every row with that key. */
   landed({ mapping, id }: Parent, targetKey: string): void {
     this.#dropAbsent.run(mapping, id);
-    const ids = new Set([id, ...this.#sharing.all(mapping, targetKey).map((row) => String(row["id"]))]);
-    for (const one of ids) this.#news.tell(mapping, one, news.landed);
+    for (const one of new Set([id, ...this.#ofKey(mapping, targetKey)])) this.#news.tell(mapping, one, news.landed);
   }
 
-  /** A deletion that was begun was not done: it is there as before. */
-  stays({ mapping, id }: Parent): void {
-    this.#news.tell(mapping, id, news.decided);
+  /** A deletion or an insert of a key's record that was begun was not done: what has the key is there as before. */
+  stays(mapping: string, targetKey: string): void {
+    for (const id of this.#ofKey(mapping, targetKey)) {
+      this.#news.tell(mapping, id, news.decided);
+      this.#news.tell(mapping, id, news.kept);
+    }
   }
 
   lost({ mapping, id }: Parent): void {
@@ -207,6 +209,11 @@ export class Links {
   loads(mapping: string, begins: boolean): void {
     if (begins) this.#dropAbsents.run(mapping);
     else this.#news.tellAll(mapping);
+  }
+
+  /** The rows with a key. */
+  #ofKey(mapping: string, targetKey: string): readonly string[] {
+    return this.#sharing.all(mapping, targetKey).map((row) => String(row["id"]));
   }
 
   /** What is deleted as soon as nothing needs it is tried again. */

@@ -2,7 +2,7 @@
  * The tables. A row carries the generation that made it, and a generation has one mapping hash (table `checkpoint`).
  * Payloads are in `pending` alone.
  */
-export const schemaVersion = 4;
+export const schemaVersion = 5;
 
 /** The oldest program that can still use a store of this version: going back by one version stays possible. */
 export const oldestReader = 2;
@@ -120,6 +120,7 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (mapping, id)
   ) WITHOUT ROWID;
   `,
+  "CREATE INDEX links_owed ON links (parent_mapping, parent_id, mapping, id) WHERE state = 1;",
 ];
 
 /** Which records point at which, and which wait for them. */

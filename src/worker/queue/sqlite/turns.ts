@@ -197,7 +197,6 @@ export class Turns {
         else this.#free.run(ticket.seq);
         return;
       case "Retry":
-        if (isBegun && this.#isRemoving(record)) this.#links.stays(record);
         if (isBegun) this.#restore(record, settlement.before);
         this.#retry.run(now + settlement.afterMs, settlement.counts ? 1 : 0, ticket.seq);
         return;
@@ -292,13 +291,17 @@ export class Turns {
     return left === false && this.#written.get(mapping, id)?.["departed"] === BigInt(departed.key);
   }
 
-  #isRemoving({ mapping, id }: LeasedRecord): boolean {
-    return this.#written.get(mapping, id)?.["certainty"] === BigInt(certainties.indexOf("Removing"));
-  }
-
+  /** A call that was begun was not done. */
   #restore(record: LeasedRecord, before: WrittenRecord | undefined): void {
-    if (before === undefined) this.#dropWritten.run(record.mapping, record.id);
+    const { mapping, id } = record;
+    const begun = this.#written.get(mapping, id);
+    if (before === undefined) this.#dropWritten.run(mapping, id);
     else this.#put(record, before);
+    if (begun === undefined || !isUnsure(begun["certainty"])) return;
+    // Whoever asked meanwhile was told that it may come or go.
+    if (before === undefined || !isUnsure(certainties.indexOf(before.certainty))) {
+      this.#links.stays(mapping, String(begun["target_key"] ?? id));
+    }
   }
 
   #leased(mapping: string, row: Row): LeasedRecord {
@@ -321,6 +324,11 @@ export class Turns {
       ...(isListed ? { listedThere: this.#listed.get(mapping, this.#fingerprint(targetKey)) !== undefined } : {}),
     };
   }
+}
+
+/** Whether nobody knows if Campaign has the record. */
+function isUnsure(certainty: SQLOutputValue | undefined): boolean {
+  return Number(certainty) >= certainties.indexOf("Inserting");
 }
 
 export function writtenOf(id: string, row: Row): WrittenRecord {

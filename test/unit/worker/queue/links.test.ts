@@ -103,6 +103,43 @@ describe("what waits for another record", () => {
     expect(await ask(queue, await take(queue, "contact"), "a", false)).toMatchObject({ kind: "There", isOwed: true });
   });
 
+  it.each(["Retry", "Dead"] as const)(
+    "is linked after all when its parent's deletion was not done: %s",
+    async (kind) => {
+      await put(queue, "account", [upsert("a", 1n)]);
+      await write(queue, await take(queue, "account"));
+      await put(queue, "account", [upsert("a", 2n)]);
+      const parent = await take(queue, "account");
+      await queue.begin(parent, { ...known(parent), certainty: "Removing" }, leaseMs);
+      await put(queue, "contact", [upsert("c", 1n)]);
+      const child = await take(queue, "contact");
+      expect(await ask(queue, child, "a", false)).toEqual({ kind: "Awaited" });
+      await queue.settle(child, { kind: "Written", written: known(child), sent: true, linked: [] });
+      const before = known(parent);
+      const refusal = { reason: "Rejected", message: "not now" };
+      await queue.settle(
+        parent,
+        kind === "Dead" ? { kind, before, refusal } : { kind, before, afterMs: 60_000, counts: true },
+      );
+      expect(await ask(queue, await take(queue, "contact"), "a", false)).toMatchObject({ kind: "There", isOwed: true });
+    },
+  );
+
+  it("is linked after all to the record of a key that another row was to take over and did not", async () => {
+    await put(queue, "account", [upsert("a", 1n)]);
+    await write(queue, await take(queue, "account"));
+    const content = { targetKey: "key-a", payload: "{}" };
+    await put(queue, "account", [{ kind: "Upsert", id: "b", version: 2n, content }]);
+    const heir = await take(queue, "account");
+    expect(await queue.begin(heir, { ...known(heir), certainty: "Inserting" }, leaseMs)).toBe("BegunBeside");
+    await put(queue, "contact", [upsert("c", 1n)]);
+    const child = await take(queue, "contact");
+    expect(await ask(queue, child, "a", false)).toEqual({ kind: "Awaited" });
+    await queue.settle(child, { kind: "Written", written: known(child), sent: true, linked: [] });
+    await queue.settle(heir, { kind: "Dead", before: undefined, refusal: { reason: "Rejected", message: "no" } });
+    expect(await ask(queue, await take(queue, "contact"), "a", false)).toMatchObject({ kind: "There", isOwed: true });
+  });
+
   it("waits while its parent's table is read, and asks again when it was", async () => {
     await queue.saveCheckpoint(checkpointAt(1, { mapping: "account" }));
     await put(queue, "contact", [upsert("c", 1n)]);
