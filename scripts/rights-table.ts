@@ -33,7 +33,7 @@ export const ownGroup = "integrationworkflow.io";
 const operatorWork: readonly Right[] = [
   { verbs: ["get", "list", "watch"], group: ownGroup, resource: "integrationworkflows", why: "what is asked for" },
   {
-    verbs: ["patch"],
+    verbs: ["update"],
     group: ownGroup,
     resource: "integrationworkflows/status",
     why: "tells what it sees; it never writes a spec",

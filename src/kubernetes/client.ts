@@ -205,16 +205,18 @@ export class Client {
   }
 
   /**
-   * PUT. `metadata.resourceVersion` (and uid) of the object are the precondition.
+   * PUT. `metadata.resourceVersion` (and uid) of the object are the precondition. Of a subresource nothing else is needed
+   * than it.
    * @throws ApiError Conflict when the object has changed since
    */
   async update<T extends KubernetesObject, M extends Manifest & { metadata: ObjectRef & { resourceVersion: string } }>(
     kind: ResourceKind<T>,
     object: M,
-    options: CallOptions & { subresource?: "status" } = {},
+    options: CallOptions & AnswerOptions & { subresource?: "status" } = {},
   ): Promise<T> {
     const path = withQuery(objectPath(kind, object.metadata, options.subresource), this.#manager());
-    return this.#json({ method: "PUT", path, body: manifestJson(kind, object), ...jsonType }, options);
+    const headers = { ...jsonType.headers, ...acceptOf(options) };
+    return this.#json({ method: "PUT", path, body: manifestJson(kind, object), headers }, options);
   }
 
   /**

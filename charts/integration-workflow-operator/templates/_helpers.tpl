@@ -111,7 +111,7 @@ capabilities:
   verbs: [get, list, watch]
 - apiGroups: [integrationworkflow.io]
   resources: [integrationworkflows/status]
-  verbs: [patch]
+  verbs: [update]
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [get, list, watch, create, update, patch]

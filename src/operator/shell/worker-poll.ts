@@ -10,7 +10,7 @@ import { parseWorkerStatus } from "../health/last-words.ts";
 import { isReady } from "../health/state-of.ts";
 import { isEnding, isOfEarlier } from "../sight/ownership.ts";
 import type { PodSeen, WorkerPoll } from "../sight/snapshot.ts";
-import { statusChange } from "../status/status-patch.ts";
+import { statusChange } from "../status/status-change.ts";
 import type { CounterBudget } from "./counter-budget.ts";
 import type { Memories } from "./memory.ts";
 import type { Shard } from "./shard.ts";

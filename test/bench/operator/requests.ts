@@ -3,7 +3,7 @@ import type { AuditedRequest } from "../../../cluster/audit-log.ts";
 
 export type Counts = ReadonlyMap<string, number>;
 
-/** @returns "patch integrationworkflows/status" → how many */
+/** @returns "update integrationworkflows/status" → how many */
 export function countsOf(requests: readonly AuditedRequest[]): Counts {
   const counts = new Map<string, number>();
   for (const { verb, resource } of requests) {

@@ -79,8 +79,8 @@ test("two versions that lead in turn write nothing of a running workflow but, on
     await vi.waitFor(() => {
       const written = [...plane.writesOf("former", mark), ...plane.writesOf("latter", mark)].filter(isSteady);
       expect(written.map(({ verb, resource, name: of }) => `${verb} ${resource} ${of}`).sort()).toEqual([
-        "patch integrationworkflows/status edited",
-        "patch integrationworkflows/status steady",
+        "update integrationworkflows/status edited",
+        "update integrationworkflows/status steady",
       ]);
     }, patience);
   }

@@ -163,7 +163,7 @@ describe.concurrent("a write that the old leader had under way when it was cut o
       ),
       "the stop of a restart": proxy.hold(({ method, path }) => method === "PATCH" && isOf(path, "/deployments/stops")),
       "the status of an edit": proxy.hold(
-        ({ method, path }) => method === "PATCH" && isOf(path, "/integrationworkflows/edited/status"),
+        ({ method, path }) => method === "PUT" && isOf(path, "/integrationworkflows/edited/status"),
       ),
     };
     await start(ground, "pins");
@@ -250,6 +250,6 @@ describe.concurrent("answers that come too late for a lease", () => {
     expect(leads()).toBe(1);
     expect((await seenOf(ground, "steady")).metadata).toEqual(before.metadata);
     const writes = [...plane.writesOf("slow-1", mark), ...plane.writesOf("slow-2", mark)];
-    expect(writes.map(({ verb, resource }) => `${verb} ${resource}`)).toEqual(["patch integrationworkflows/status"]);
+    expect(writes.map(({ verb, resource }) => `${verb} ${resource}`)).toEqual(["update integrationworkflows/status"]);
   });
 });

@@ -94,7 +94,7 @@ test("while all load, status is written 20 times a second and no more, and nobod
   await vi.waitFor(() => expect(writesSince(from).length).toBeGreaterThanOrEqual(running), patience);
   const writes = writesSince(from);
   expect(new Set(writes.map(({ verb, resource }) => `${verb} ${resource}`))).toEqual(
-    new Set(["patch integrationworkflows/status"]),
+    new Set(["update integrationworkflows/status"]),
   );
   const seconds = ((writes.at(-1)?.atMs ?? 0) - (writes[0]?.atMs ?? 0)) / 1000;
   // With what a busy machine makes come together.

@@ -30,7 +30,7 @@ afterAll(async () => {
   audit?.remove();
 });
 
-const status = "patch integrationworkflows/status";
+const status = "update integrationworkflows/status";
 let markers = 0;
 
 /** What the operator has asked since it was asked last, the leases, Events and this function's own workflows apart. */

@@ -20,7 +20,6 @@ import { systemClock } from "../../../src/telemetry/clock.ts";
 import { silentLogger } from "../../../src/telemetry/log.ts";
 import { looks, running } from "./moments.ts";
 import { policy, seconds } from "./scene.ts";
-import { applyMerge } from "./tiny-api.ts";
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date", "performance"] });
@@ -70,13 +69,13 @@ class StatusStore implements Transport {
   async send({ method, path, body = "" }: Parameters<Transport["send"]>[0]) {
     const [, namespace = ""] = /\/namespaces\/([^/]+)\/integrationworkflows\/contacts\/status/.exec(path) ?? [];
     const present = this.watched?.workflows.cache.get(`${namespace}/contacts`);
-    if (method !== "PATCH" || present === undefined) throw new Error(`${method} ${path} is not expected`);
-    const { status } = JSON.parse(body) as { status: Record<string, unknown> };
+    if (method !== "PUT" || present === undefined) throw new Error(`${method} ${path} is not expected`);
+    const { status } = JSON.parse(body) as { status: WorkflowStatus };
     this.#version += 1;
     const stored: IntegrationWorkflow = {
       ...present,
       metadata: { ...present.metadata, resourceVersion: String(this.#version) },
-      status: applyMerge(present.status ?? {}, status) as WorkflowStatus,
+      status,
     };
     this.writes.push({ workflow: namespace, atMs: Date.now() });
     this.watched?.workflows.cache.put("", stored);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { MappingStatus, WorkflowStatus } from "../../../src/api/integration-workflow.ts";
 import type { WorkerStatus } from "../../../src/api/worker-contract.ts";
-import { statusChange } from "../../../src/operator/status/status-patch.ts";
+import { statusChange } from "../../../src/operator/status/status-change.ts";
 import { looks, running, stopped } from "./moments.ts";
 import { seconds } from "./scene.ts";
 import type { World } from "./world.ts";

@@ -15,7 +15,6 @@ import { isOfEarlier } from "../../../src/operator/sight/ownership.ts";
 import { digestOf, pinNames } from "../../../src/operator/sight/pin-identity.ts";
 import type { PinContent, PinSeen } from "../../../src/operator/sight/snapshot.ts";
 import { pendingChanges } from "../../../src/operator/status/pending-changes.ts";
-import { mergePatch } from "../../../src/operator/status/status-patch.ts";
 import { container, pod, policy, start, workflow, written } from "./scene.ts";
 
 function content(changes: object = {}): PinContent {
@@ -107,29 +106,6 @@ test("two values differ exactly when a difference is found, and an edit taken ba
   expect(
     differences([{ name: "a", x: 1 }, { name: "b" }], [{ name: "b" }, { name: "a", x: 2 }], namedLists, undefined),
   ).toEqual([{ path: "[name=a].x", from: 1, to: 2 }]);
-});
-
-test("a merge patch makes the one into the other", () => {
-  // RFC 7386 cannot write null: statuses have none.
-  const leaf = fc.oneof(fc.string(), fc.integer(), fc.boolean(), fc.array(fc.integer(), { maxLength: 2 }));
-  const object = fc.letrec((tie) => ({
-    node: fc.dictionary(fc.constantFrom("a", "b", "c"), fc.oneof({ depthSize: "small" }, leaf, tie("node"))),
-  })).node as fc.Arbitrary<Record<string, unknown>>;
-  const apply = (target: unknown, patch: unknown): unknown => {
-    if (typeof patch !== "object" || patch === null || Array.isArray(patch)) return patch;
-    const result: Record<string, unknown> =
-      typeof target === "object" && target !== null && !Array.isArray(target) ? { ...target } : {};
-    for (const [key, value] of Object.entries(patch)) {
-      if (value === null) delete result[key];
-      else result[key] = apply(result[key], value);
-    }
-    return result;
-  };
-  fc.assert(
-    fc.property(object, object, (before, after) => {
-      expect(apply(before, mergePatch(before, after))).toEqual(after);
-    }),
-  );
 });
 
 test("a pin's name is free of itself and of the run, and two contents never share one", () => {

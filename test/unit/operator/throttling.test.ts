@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Throttling } from "../../../src/api/integration-workflow.ts";
-import { statusChange } from "../../../src/operator/status/status-patch.ts";
+import { statusChange } from "../../../src/operator/status/status-change.ts";
 import { looks, running, stopped } from "./moments.ts";
 import type { World } from "./world.ts";
 

@@ -14,7 +14,6 @@ import type {
   SeenMetadata,
   Snapshot,
 } from "../../../src/operator/sight/snapshot.ts";
-import { mergePatch } from "../../../src/operator/status/status-patch.ts";
 import { rfc3339 } from "../../../src/operator/time.ts";
 
 /** `of`: the uid of the workflow whose Deployment it comes from. */
@@ -140,10 +139,9 @@ export class TinyApi {
       if (present?.metadata.uid !== uid || present.metadata.resourceVersion !== resourceVersion) {
         throw new Conflict("status");
       }
-      const merged = applyMerge(present.status ?? {}, mergePatch(workflow.status ?? {}, status)) as WorkflowStatus;
       this.writes += 1;
-      this.put("Workflow", { ...present, status: merged });
-      this.observer?.statusWritten(present, merged);
+      this.put("Workflow", { ...present, status });
+      this.observer?.statusWritten(present, status);
     });
   }
 
@@ -262,15 +260,4 @@ export class TinyApi {
 
 export function templateOf(spec: DeploymentSeen["spec"]): string {
   return canonicalJson(spec.template);
-}
-
-export function applyMerge(target: object, patch: Record<string, unknown>): object {
-  const merged: Record<string, unknown> = { ...target };
-  for (const [name, value] of Object.entries(patch)) {
-    if (value === null) delete merged[name];
-    else if (typeof value === "object" && !Array.isArray(value)) {
-      merged[name] = applyMerge((merged[name] ?? {}) as object, value as Record<string, unknown>);
-    } else merged[name] = value;
-  }
-  return merged;
 }

@@ -17,7 +17,7 @@ import type {
   SeenMetadata,
   Snapshot,
 } from "../../../src/operator/sight/snapshot.ts";
-import { statusChange } from "../../../src/operator/status/status-patch.ts";
+import { statusChange } from "../../../src/operator/status/status-change.ts";
 import { policy } from "./scene.ts";
 import {
   AlreadyExists,

@@ -1,5 +1,5 @@
 import type { WorkflowStatus } from "../../api/integration-workflow.ts";
-import { isRecord, sameJson } from "../../api/json.ts";
+import { sameJson } from "../../api/json.ts";
 
 /**
  * How two statuses differ: not at all, in what merely counts, in how conditions put what they said before, or in what a
@@ -41,17 +41,4 @@ function withoutWords({ conditions, ...rest }: ReturnType<typeof withoutCounters
       return others;
     }),
   };
-}
-
-/** The JSON merge patch (RFC 7386) that makes `before` into `after`. */
-export function mergePatch(before: unknown, after: unknown): Record<string, unknown> {
-  const [old, next] = [isRecord(before) ? before : {}, isRecord(after) ? after : {}];
-  const patch: Record<string, unknown> = {};
-  for (const name of new Set([...Object.keys(old), ...Object.keys(next)])) {
-    const [from, to] = [old[name], next[name]];
-    if (sameJson(from, to)) continue;
-    if (to === undefined) patch[name] = null;
-    else patch[name] = isRecord(from) && isRecord(to) ? mergePatch(from, to) : to;
-  }
-  return patch;
 }
