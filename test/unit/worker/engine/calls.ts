@@ -51,7 +51,10 @@ export async function tellCampaign<T>(
   latestMs: number,
   act: () => T,
 ): Promise<T> {
-  if (fate === "NotSent") throw new CampaignError("no connection", { code: "Unreachable", outcome: "NotSent" });
+  if (fate === "NotSent") {
+    await wait(clock, delayMs);
+    throw new CampaignError("no connection", { code: "Unreachable", outcome: "NotSent" });
+  }
   if (fate === "LandsLate") clock.schedule(latestMs, () => unheard(act));
   if (fate === "LostAfter") unheard(act);
   const result = fate === "Done" ? act() : undefined;
