@@ -61,11 +61,11 @@ export async function pollWorkers(options: WorkerPollOptions, signal: AbortSigna
     const everyMs = lengthMs / pods.size;
     const asked = [...pods].entries();
     const ask = async (): Promise<void> => {
-      for (const [place, [key, pod]] of asked) {
+      for (const [place, [key, asking]] of asked) {
         const dueAtMs = startedAtMs + place * everyMs + random() * Math.min(everyMs, mostJitterMs);
         await sleep(clock, dueAtMs - clock.now(), signal);
         if (signal.aborted) return;
-        await pollOne(options, key, pod, signal);
+        await pollOne(options, key, asking, signal);
       }
     };
     await Promise.all(Array.from({ length: concurrency }, ask));
@@ -73,16 +73,22 @@ export async function pollWorkers(options: WorkerPollOptions, signal: AbortSigna
   }
 }
 
+interface Asking {
+  /** Of the workflow, as it was when the round began. */
+  readonly uid: string;
+  readonly pod: PodSeen;
+}
+
 /** Each replica reports the whole queue: one of them is asked, a ready one if there is any. */
-function podsToAsk({ watched, shard }: Pick<WorkerPollOptions, "watched" | "shard">): Map<string, PodSeen> {
-  const chosen = new Map<string, PodSeen>();
+function podsToAsk({ watched, shard }: Pick<WorkerPollOptions, "watched" | "shard">): Map<string, Asking> {
+  const chosen = new Map<string, Asking>();
   for (const pod of watched.pods.cache.values()) {
     if (pod.worker?.running !== true || pod.address === undefined || pod.run === undefined) continue;
     for (const key of workflowKeys(pod.metadata)) {
       const workflow = watched.workflows.cache.get(key);
       if (workflow === undefined || !shard.has(workflow) || isOfEarlier(pod.metadata, workflow)) continue;
-      const present = chosen.get(key);
-      if (present === undefined || rank(pod) < rank(present)) chosen.set(key, pod);
+      const present = chosen.get(key)?.pod;
+      if (present === undefined || rank(pod) < rank(present)) chosen.set(key, { uid: workflow.metadata.uid, pod });
     }
   }
   return chosen;
@@ -93,17 +99,27 @@ function rank(pod: PodSeen): number {
   return isEnding(pod.metadata) ? 2 : 1;
 }
 
-async function pollOne(options: WorkerPollOptions, key: string, pod: PodSeen, signal: AbortSignal): Promise<void> {
-  const { memories, logger } = options;
+async function pollOne(
+  options: WorkerPollOptions,
+  key: string,
+  { uid, pod }: Asking,
+  signal: AbortSignal,
+): Promise<void> {
+  const { watched, memories, logger } = options;
+  // The resource may have been made anew under its name since the round began: this pod is none of that one's.
+  const isOver = (): boolean => watched.workflows.cache.get(key)?.metadata.uid !== uid;
   try {
+    if (isOver()) return;
     const body = await (options.mode === "direct"
       ? askDirectly(options, pod, signal)
       : askByProxy(options, pod, signal));
+    if (isOver()) return;
     const status = parseWorkerStatus(body);
     if (status === undefined) {
       logger.debug("worker status not understood", { workflow: key, pod: pod.metadata.name });
       return;
     }
+    memories.meet(key, uid);
     const before = memories.of(key).memory.poll;
     const poll: WorkerPoll = { run: pod.run ?? 0, atMs: options.clock.date().getTime(), status };
     memories.notePoll(key, poll);

@@ -7,19 +7,44 @@ import { WorkQueue } from "../../../src/kubernetes/work-queue.ts";
 import { CounterBudget, defaultCounterBudget } from "../../../src/operator/shell/counter-budget.ts";
 import { Memories } from "../../../src/operator/shell/memory.ts";
 import { type Shard, shardOf } from "../../../src/operator/shell/shard.ts";
-import { watchCluster } from "../../../src/operator/shell/watched.ts";
+import { type Watched, watchCluster } from "../../../src/operator/shell/watched.ts";
 import { pollWorkers } from "../../../src/operator/shell/worker-poll.ts";
 import { silentLogger } from "../../../src/telemetry/log.ts";
 import { ManualClock, settle } from "../kubernetes/manual-clock.ts";
 
-/** @returns when the workers of so many workflows were asked, in milliseconds, and which; odd ones are of the shard "odd" */
-async function asksOf(count: number, forMs: number, shard: Shard = shardOf(undefined)) {
+interface Polled {
+  /** When workers were asked, in milliseconds, and which. */
+  readonly asks: { readonly atMs: number; readonly name: string }[];
+  readonly memories: Memories;
+}
+
+interface PollOptions {
+  readonly shard?: Shard;
+  /** What happens while a worker thinks of its answer. */
+  readonly meanwhile?: (watched: Watched) => void;
+}
+
+async function asksOf(count: number, forMs: number, shard?: Shard): Promise<Polled["asks"]> {
+  return (await polled(count, forMs, shard === undefined ? {} : { shard })).asks;
+}
+
+function workflowOf(number: number, uid = `${number}`): IntegrationWorkflow {
+  const ofOdd = number % 2 === 1 ? { labels: { shard: "odd" } } : {};
+  const metadata = { name: `w${number}`, namespace: "crm", uid, resourceVersion: "1", ...ofOdd };
+  return { metadata, spec: {} } as unknown as IntegrationWorkflow;
+}
+
+/** Polls the workers of so many workflows; odd ones are of the shard "odd". */
+async function polled(count: number, forMs: number, options: PollOptions = {}): Promise<Polled> {
+  const { shard = shardOf(undefined), meanwhile } = options;
   const clock = Object.assign(new ManualClock(), { date: () => new Date(0) });
   const startedAtMs = clock.now();
-  const asks: { atMs: number; name: string }[] = [];
+  const asks: Polled["asks"] = [];
+  const memories = new Memories();
   const transport = {
     send: async ({ path }: { path: string }) => {
       asks.push({ atMs: clock.now() - startedAtMs, name: /pods\/([^:]+):/.exec(path)?.[1] ?? "" });
+      meanwhile?.(watched);
       const text = JSON.stringify({ backlog: 0, mappings: [], schemaDrift: [] });
       return { status: 200, headers: {}, body: Readable.from([Buffer.from(text)]) };
     },
@@ -29,11 +54,7 @@ async function asksOf(count: number, forMs: number, shard: Shard = shardOf(undef
   const watched = watchCluster(client, [], silentLogger);
   for (let number = 0; number < count; number += 1) {
     const metadata = { name: `w${number}`, namespace: "crm", uid: `${number}`, resourceVersion: "1" };
-    const ofOdd = number % 2 === 1 ? { labels: { shard: "odd" } } : {};
-    watched.workflows.cache.put("", {
-      metadata: { ...metadata, ...ofOdd },
-      spec: {},
-    } as unknown as IntegrationWorkflow);
+    watched.workflows.cache.put("", workflowOf(number));
     watched.pods.cache.put("", {
       metadata: { ...metadata, labels: { [labels.workflow]: metadata.name } },
       run: 1,
@@ -46,7 +67,7 @@ async function asksOf(count: number, forMs: number, shard: Shard = shardOf(undef
     });
   }
   const queue = new WorkQueue({ process: async () => undefined, concurrency: 1, clock, logger: silentLogger });
-  const shared = { client, watched, shard, clock, queue, memories: new Memories(), logger: silentLogger };
+  const shared = { client, watched, shard, clock, queue, memories, logger: silentLogger };
   const stop = new AbortController();
   const budget = new CounterBudget(defaultCounterBudget);
   const dispatcher = undefined as never; // Not asked: mode proxy.
@@ -58,7 +79,7 @@ async function asksOf(count: number, forMs: number, shard: Shard = shardOf(undef
   await settle();
   stop.abort();
   await polling;
-  return asks;
+  return { asks, memories };
 }
 
 const most = (counts: readonly number[]): number => Math.max(0, ...counts);
@@ -83,4 +104,29 @@ test("workers of another shard's workflows are not asked", async () => {
   const asks = await asksOf(20, 4000, shardOf("shard=odd"));
   expect(asks).toHaveLength(10);
   expect(asks.filter(({ name }) => Number(name.slice(1)) % 2 === 0)).toEqual([]);
+});
+
+test("what the worker of an earlier resource of this name answers is not told of the new one", async () => {
+  const same = await polled(1, 1000);
+  expect(same.memories.of("crm/w0").memory.poll?.status.backlog).toBe(0);
+  const { asks, memories } = await polled(1, 1000, {
+    meanwhile: ({ workflows }) => workflows.cache.put("", workflowOf(0, "made anew")),
+  });
+  expect(asks).toHaveLength(1);
+  expect(memories.of("crm/w0").memory.poll).toBeUndefined();
+});
+
+test("a worker whose resource was made anew before its turn came is not asked", async () => {
+  const { asks } = await polled(8, 3990, {
+    meanwhile: ({ workflows }) => {
+      for (let number = 0; number < 8; number += 1) workflows.cache.put("", workflowOf(number, `${number} made anew`));
+    },
+  });
+  expect(asks).toHaveLength(1);
+});
+
+test("what was noted of a resource that nobody has looked at yet is not believed of the next one of its name", async () => {
+  const { memories } = await polled(1, 1000);
+  memories.meet("crm/w0", "made anew");
+  expect(memories.of("crm/w0").memory.poll).toBeUndefined();
 });

@@ -168,7 +168,8 @@ function isQuiet({ world }: Walk, name: string): void {
 function answers(walk: Walk, name: string, number: number): void {
   const { world } = walk;
   const workflow = walk.workflow(name);
-  const pod = walk.podsOf(name).find((one) => isReady(one) && one.worker?.running && one.of === workflow?.metadata.uid);
+  if (workflow === undefined) return;
+  const pod = walk.podsOf(name).find((one) => isReady(one) && one.worker?.running && one.of === workflow.metadata.uid);
   if (pod?.run === undefined) return;
   walk.backlog += 1;
   const backlog = number % 3 === 0 ? 0 : walk.backlog;
