@@ -3,6 +3,8 @@ import { defineConfig } from "vitest/config";
 /** What a test waits for comes when there is a processor for it: on a busy machine, long after vitest's second. */
 const patient = { poll: { timeout: 30_000 } };
 
+const setupFiles = ["test/property-seed.ts"];
+
 /** One project per kind of ground that a test stands on; see CONTRIBUTING.md. */
 export default defineConfig({
   test: {
@@ -12,6 +14,7 @@ export default defineConfig({
           name: "unit",
           expect: patient,
           include: ["test/unit/**/*.test.ts"],
+          setupFiles,
           // Where time matters it is virtual, with deadlines of its own: what is slow here found no processor.
           testTimeout: 300_000,
           hookTimeout: 60_000,
@@ -34,6 +37,7 @@ export default defineConfig({
           name: "integration",
           expect: patient,
           include: ["test/integration/**/*.test.ts"],
+          setupFiles,
           globalSetup: ["test/integration/setup.ts"],
           testTimeout: 120_000,
           hookTimeout: 180_000,

@@ -5,9 +5,9 @@ import { walkThrough } from "./walks/course.ts";
 import { keptWalks } from "./walks/kept.ts";
 import { courses } from "./walks/moves.ts";
 
-/** The same in every run; others by WALKS_SEED, and many of them by npm run bench -- walks --count 100000. */
+/** The same in every run; others by PROPERTY_SEED, and many of them by npm run bench -- walks --count 100000. */
 const count = Number(process.env["WALKS"] ?? 4000);
-const seed = Number(process.env["WALKS_SEED"] ?? 1);
+const seed = Number(process.env["PROPERTY_SEED"] ?? 1);
 
 test(`whatever users, nodes, crashes and late watches do: the invariants hold, and all comes right (seed ${seed})`, () => {
   const walked = fc.property(courses, (course) => walkThrough(course));

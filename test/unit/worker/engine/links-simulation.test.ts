@@ -123,7 +123,5 @@ it("every record is linked to its target, or unlinked, or says why it is not the
       }
     },
   );
-  const seed = process.env["SEED"];
-  const numRuns = Number(process.env["RUNS"] ?? 60);
-  await fc.assert(property, { numRuns, endOnFailure: false, ...(seed === undefined ? {} : { seed: Number(seed) }) });
+  await fc.assert(property, { numRuns: Number(process.env["RUNS"] ?? 60), endOnFailure: false });
 });
