@@ -7,7 +7,7 @@ import { readWithoutManagedFields as read } from "../../kubernetes/partial-read.
 import { networkPolicyName } from "../objects/network-policy.ts";
 import { sameSystemsOf } from "../sight/opt-out-fields.ts";
 import { type Rival, rivalOf } from "../sight/rivals.ts";
-import type { DeploymentSeen, OperatorPolicy, OwnedKind, PinSeen, SeenMetadata, Snapshot } from "../sight/snapshot.ts";
+import type { OperatorPolicy, OwnedKind, PinSeen, RunObjects, SeenMetadata, Snapshot } from "../sight/snapshot.ts";
 import type { LimitsLedger } from "./limits-ledger.ts";
 import type { Memories } from "./memory.ts";
 import {
@@ -59,14 +59,12 @@ export async function gather(
   const cached: Snapshot = {
     nowMs: now(),
     workflow,
-    deployment: watched.deployments.cache.get(key),
-    replicaSets: watched.replicaSets.cache.byIndex("workflow", key),
-    pods: watched.pods.cache.byIndex("workflow", key),
+    ...cachedObjects(watched, key),
     pins: watched.pins.cache.byIndex("workflow", key),
     claims: watched.claims.cache.byIndex("workflow", key),
     networkPolicy: watched.networkPolicies.cache.get(`${namespace}/${networkPolicyName(workflow)}`),
     sharedLimits: limits.of(key),
-    rivals: rivalsOf(watched, workflow, (other) => watched.deployments.cache.get(other)),
+    rivals: rivalsOf(options, workflow, (other) => cachedObjects(watched, other)),
     fresh: false,
     memory: memories.of(key).memory,
     policy,
@@ -75,43 +73,53 @@ export async function gather(
 }
 
 /**
- * The same with Deployment, ReplicaSets, pods and rivals' Deployments from the API server, causes before effects; as it was
- * when the workflow itself is another by now.
+ * The same with Deployment, ReplicaSets and pods, its own and its rivals', from the API server; as it was when the workflow
+ * itself is another by now.
  */
 export async function gatherAfresh(options: GatherOptions, snapshot: Snapshot, signal: AbortSignal): Promise<Snapshot> {
   const { client } = options;
   const { name, namespace, uid, generation } = snapshot.workflow.metadata;
-  const query = { namespace, labelSelector: `${labels.workflow}=${name}` };
   const live = await orNone(client.getMetadata(workflows, { namespace, name }, { signal }));
   // The watch is behind: what it brings is looked at when it comes.
   if (live?.uid !== uid || live.generation !== generation) return snapshot;
   const rivals = await rivalsAfresh(options, snapshot.workflow, signal);
+  const objects = await readObjects(client, namespace, name, signal);
+  return { ...snapshot, nowMs: options.now(), ...objects, rivals, fresh: true };
+}
+
+function cachedObjects({ deployments, replicaSets, pods }: Watched, key: string): RunObjects {
+  return {
+    deployment: deployments.cache.get(key),
+    replicaSets: replicaSets.cache.byIndex("workflow", key),
+    pods: pods.cache.byIndex("workflow", key),
+  };
+}
+
+/** From the API server, causes before effects. */
+async function readObjects(client: Client, namespace: string, name: string, signal: AbortSignal): Promise<RunObjects> {
+  const query = { namespace, labelSelector: `${labels.workflow}=${name}` };
   const deployment = await find(client, deployments, namespace, name, signal);
   const { items: sets } = await client.list(replicaSets, query, { signal, read });
   const { items: found } = await client.list(pods, query, { signal, read });
   return {
-    ...snapshot,
-    nowMs: options.now(),
     deployment: deployment === undefined ? undefined : projectDeployment(deployment),
     replicaSets: sets.map(projectReplicaSet),
     pods: found.map(projectPod),
-    rivals,
-    fresh: true,
   };
 }
 
 /** Workflows that keep this one from starting, out of those with opt-out fields in the same two systems. */
 function rivalsOf(
-  { workflows, pins }: Watched,
+  { watched: { workflows, pins }, now }: GatherOptions,
   workflow: IntegrationWorkflow,
-  deploymentOf: (key: string) => DeploymentSeen | undefined,
+  objectsOf: (key: string) => RunObjects,
 ): readonly Rival[] {
   const { namespace } = workflow.metadata;
   const pinNamed = (name: string): PinSeen | undefined => pins.cache.get(`${namespace}/${name}`);
   return keysOfSameSystems({ workflows, pins }, workflow).flatMap((key) => {
     const other = workflows.cache.get(key);
     if (other === undefined) return [];
-    return rivalOf(workflow, { workflow: other, deployment: deploymentOf(key), pinNamed }) ?? [];
+    return rivalOf(workflow, { workflow: other, objects: objectsOf(key), pinNamed }, now()) ?? [];
   });
 }
 
@@ -120,17 +128,17 @@ function rivalsOf(
  * systems are not decided at the same time (see `Controller`).
  */
 async function rivalsAfresh(
-  { client, watched }: GatherOptions,
+  options: GatherOptions,
   workflow: IntegrationWorkflow,
   signal: AbortSignal,
 ): Promise<readonly Rival[]> {
+  const { client, watched } = options;
   const { namespace } = workflow.metadata;
-  const read = new Map<string, DeploymentSeen | undefined>();
+  const found = new Map<string, RunObjects>();
   for (const key of keysOfSameSystems(watched, workflow)) {
-    const found = await find(client, deployments, namespace, key.slice(namespace.length + 1), signal);
-    read.set(key, found === undefined ? undefined : projectDeployment(found));
+    found.set(key, await readObjects(client, namespace, key.slice(namespace.length + 1), signal));
   }
-  return rivalsOf(watched, workflow, (key) => read.get(key));
+  return rivalsOf(options, workflow, (key) => found.get(key) ?? cachedObjects(watched, key));
 }
 
 /** Of other workflows, by their specs and by what was pinned for them. */

@@ -1,8 +1,9 @@
 import type { EffectiveSpec } from "../../api/configuration.ts";
 import type { IntegrationWorkflow } from "../../api/integration-workflow.ts";
 import { profileFieldsOf, sameSystemsOf } from "./opt-out-fields.ts";
+import { remainsOf } from "./remains.ts";
 import { recordOf } from "./run-record.ts";
-import type { DeploymentSeen, PinSeen } from "./snapshot.ts";
+import type { PinSeen, RunObjects } from "./snapshot.ts";
 
 /** A workflow of the other type, of the same two systems, with some of the same opt-out fields. */
 export interface Rival {
@@ -19,7 +20,7 @@ export interface Rival {
 /** What is known of the other workflow. */
 export interface Other {
   readonly workflow: IntegrationWorkflow;
-  readonly deployment: DeploymentSeen | undefined;
+  readonly objects: RunObjects;
   readonly pinNamed: (name: string) => PinSeen | undefined;
 }
 
@@ -27,7 +28,12 @@ export interface Other {
  * Whether another workflow keeps `mine` from starting: who runs, or is about to run again, has the fields, and of two that
  * both wait the earlier one. Never is one stopped for this.
  */
-export function rivalOf(mine: IntegrationWorkflow, { workflow, deployment, pinNamed }: Other): Rival | undefined {
+export function rivalOf(
+  mine: IntegrationWorkflow,
+  { workflow, objects, pinNamed }: Other,
+  nowMs: number,
+): Rival | undefined {
+  const { deployment, replicaSets, pods } = objects;
   const record = recordOf(workflow, deployment, { hasPin: (name) => pinNamed(name) !== undefined });
   const [run] = record.runs;
   const isAsked = workflow.spec.state === "Running";
@@ -41,7 +47,12 @@ export function rivalOf(mine: IntegrationWorkflow, { workflow, deployment, pinNa
     return { name, type, fields, standing, isMendedByRestart: standing === "running" && fieldsToBe.length === 0 };
   };
   if (record.active && isAsked) return rival(fieldsRun, "running");
-  if (record.active || isStopping(workflow)) {
+  if (
+    record.active ||
+    isStopping(workflow) ||
+    // Status has not told of that run yet.
+    (run !== undefined && remainsOf(nowMs, deployment, replicaSets, pods) !== undefined)
+  ) {
     const ending = rival(fieldsRun, isAsked ? "running" : "stopping");
     if (ending !== undefined) return ending;
   }

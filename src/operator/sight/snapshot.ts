@@ -7,11 +7,8 @@ import type { Compared } from "../status/pending-changes.ts";
 import type { Rival } from "./rivals.ts";
 import type { SharedLimits } from "./shared-limits.ts";
 
-/** Everything that `decide` sees: one workflow and what belongs to its name, at one moment. */
-export interface Snapshot {
-  /** The operator's clock, epoch milliseconds. */
-  readonly nowMs: number;
-  readonly workflow: IntegrationWorkflow;
+/** What there is of a workflow's runs. */
+export interface RunObjects {
   /**
    * Of the workflow's name, whoever owns it. What carries a derived name is here, and in pins, claims and networkPolicy, as
    * far as the operator knows of it: the caches hold what has our labels, and a refused create tells of the rest.
@@ -20,6 +17,13 @@ export interface Snapshot {
   readonly replicaSets: readonly ReplicaSetSeen[];
   /** All pods with the workflow's label, whoever owns them. */
   readonly pods: readonly PodSeen[];
+}
+
+/** Everything that `decide` sees: one workflow and what belongs to its name, at one moment. */
+export interface Snapshot extends RunObjects {
+  /** The operator's clock, epoch milliseconds. */
+  readonly nowMs: number;
+  readonly workflow: IntegrationWorkflow;
   readonly pins: readonly PinSeen[];
   readonly claims: readonly ClaimSeen[];
   readonly networkPolicy: NetworkPolicySeen | undefined;

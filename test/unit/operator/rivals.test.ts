@@ -4,9 +4,9 @@ import { runsAnnotation } from "../../../src/api/run-record.ts";
 import { Turns } from "../../../src/operator/shell/turns.ts";
 import { profileFieldsOf } from "../../../src/operator/sight/opt-out-fields.ts";
 import { type Rival, rivalOf } from "../../../src/operator/sight/rivals.ts";
-import type { DeploymentSeen, PinSeen } from "../../../src/operator/sight/snapshot.ts";
+import type { DeploymentSeen, PinSeen, PodSeen } from "../../../src/operator/sight/snapshot.ts";
 import { looks } from "./moments.ts";
-import { plainSpec, workflow, written } from "./scene.ts";
+import { plainSpec, pod, workflow, written } from "./scene.ts";
 import { World } from "./world.ts";
 
 const [plain] = plainSpec.ingress.mappings;
@@ -57,6 +57,7 @@ const deployment = (name: string, active: boolean) =>
   ({
     metadata: {
       name,
+      generation: 1,
       annotations: {
         [runsAnnotation]: JSON.stringify({
           active,
@@ -64,6 +65,7 @@ const deployment = (name: string, active: boolean) =>
         }),
       },
     },
+    status: { observedGeneration: 1, replicas: 0 },
   }) as unknown as DeploymentSeen;
 
 const statusOf = (state: string, more: object = {}): IntegrationWorkflow["status"] =>
@@ -79,17 +81,29 @@ interface Scene {
   readonly status?: IntegrationWorkflow["status"];
   readonly runs?: boolean;
   readonly pinned?: object;
+  readonly pods?: readonly PodSeen[];
 }
 
-const rival = ({ madeAt = "9", spec = optInOut(["denyListEmail"]), status, runs, pinned }: Scene): Rival | undefined =>
-  rivalOf(mine, {
-    workflow: made("opt-outs", madeAt, { state: "Running", ...spec }, status),
-    deployment: runs === undefined ? undefined : deployment("opt-outs", runs),
-    pinNamed: (name) =>
-      pinned === undefined || name !== "opt-outs-1"
-        ? undefined
-        : ({ content: { configuration: { spec: written(pinned) } } } as unknown as PinSeen),
-  });
+const rival = ({
+  madeAt = "9",
+  spec = optInOut(["denyListEmail"]),
+  status,
+  runs,
+  pinned,
+  pods = [],
+}: Scene): Rival | undefined =>
+  rivalOf(
+    mine,
+    {
+      workflow: made("opt-outs", madeAt, { state: "Running", ...spec }, status),
+      objects: { deployment: runs === undefined ? undefined : deployment("opt-outs", runs), replicaSets: [], pods },
+      pinNamed: (name) =>
+        pinned === undefined || name !== "opt-outs-1"
+          ? undefined
+          : ({ content: { configuration: { spec: written(pinned) } } } as unknown as PinSeen),
+    },
+    0,
+  );
 
 test.each<[string, Scene, Partial<Rival> | undefined]>([
   ["one that runs has the field", { runs: true }, { standing: "running", fields: ["denyListEmail"] }],
@@ -119,6 +133,21 @@ test.each<[string, Scene, Partial<Rival> | undefined]>([
   [
     "one that is stopped has nothing",
     { runs: false, status: statusOf("STOPPED"), spec: { state: "Stopped", ...optInOut(["denyListEmail"]) } },
+    undefined,
+  ],
+  [
+    "one whose pod is there still is waited for, whatever its status has come to tell",
+    { runs: false, spec: { state: "Stopped", ...optInOut(["denyListEmail"]) }, pods: [pod()] },
+    { standing: "stopping" },
+  ],
+  [
+    "also when it is asked to run again: the field is its own",
+    { runs: false, pods: [pod({ phase: "Pending" })] },
+    { standing: "running" },
+  ],
+  [
+    "but not for a pod that has ended",
+    { runs: false, spec: { state: "Stopped", ...optInOut(["denyListEmail"]) }, pods: [pod({ phase: "Succeeded" })] },
     undefined,
   ],
   ["of two that wait, the earlier one has it", { madeAt: "7" }, { standing: "first" }],

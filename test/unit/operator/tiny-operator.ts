@@ -236,7 +236,7 @@ export class TinyOperator {
       claims: of(caches.PersistentVolumeClaim),
       networkPolicy: watched(caches.NetworkPolicy.get(networkPolicyName(workflow))),
       sharedLimits: this.sharedLimits ?? this.#limits.of(keyOf(name)),
-      rivals: this.#rivalsOf(workflow, caches.Deployment),
+      rivals: this.#rivalsOf(workflow, caches),
       fresh: false,
       memory: this.memoriesOf(name),
       policy: this.policy,
@@ -252,7 +252,7 @@ export class TinyOperator {
     if (live?.metadata.uid !== uid || live.metadata.generation !== generation) return snapshot;
     const isLabelled = ({ metadata }: { metadata: SeenMetadata }): boolean =>
       metadata.labels?.[labels.workflow] === name;
-    const rivals = this.#rivalsOf(snapshot.workflow, stored.Deployment);
+    const rivals = this.#rivalsOf(snapshot.workflow, stored);
     this.betweenReads?.();
     const deployment = stored.Deployment.get(name);
     this.betweenReads?.();
@@ -302,17 +302,24 @@ export class TinyOperator {
     return snapshot;
   }
 
-  #rivalsOf(workflow: IntegrationWorkflow, deployments: ReadonlyMap<string, DeploymentSeen>): Snapshot["rivals"] {
+  #rivalsOf(workflow: IntegrationWorkflow, found: Stored): Snapshot["rivals"] {
     if (this.rivals !== undefined) return this.rivals;
     const { Workflow, ConfigMap } = this.#caches;
     const pinNamed = (name: string) => ConfigMap.get(name);
     return [...Workflow.values()]
       .filter(({ metadata }) => metadata.name !== workflow.metadata.name)
       .sort((left, right) => (left.metadata.name < right.metadata.name ? -1 : 1))
-      .flatMap(
-        (other) =>
-          rivalOf(workflow, { workflow: other, deployment: deployments.get(other.metadata.name), pinNamed }) ?? [],
-      );
+      .flatMap((other) => {
+        const { name } = other.metadata;
+        const isLabelled = ({ metadata }: { metadata: SeenMetadata }): boolean =>
+          metadata.labels?.[labels.workflow] === name;
+        const objects = {
+          deployment: found.Deployment.get(name),
+          replicaSets: [...found.ReplicaSet.values()].filter(isLabelled),
+          pods: [...found.Pod.values()].filter(isLabelled),
+        };
+        return rivalOf(workflow, { workflow: other, objects, pinNamed }, this.#api.nowMs) ?? [];
+      });
   }
 
   #hear(): void {

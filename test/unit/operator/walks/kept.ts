@@ -94,4 +94,19 @@ export const keptWalks: Readonly<Record<string, Course>> = {
       ["restart as before", 10, 1],
     ],
   },
+  "a run began beside the pod of a rival, whose start status had not told of when it was taken back": {
+    workflows: 2,
+    steps: [
+      ["start", 0, 1],
+      ["edit", 7, 0],
+      ["watch of Workflow", 0, 0],
+      ["look", 0, 1],
+      ["deployment controller", 0, 0],
+      ["restart", 0, 1],
+      ["start", 0, 0],
+      ["replica set controller", 0, 0],
+      ["all is quiet", 0, 1],
+      ["look", 0, 0],
+    ],
+  },
 };
