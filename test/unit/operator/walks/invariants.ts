@@ -17,7 +17,7 @@ import type {
 import { type Observer, templateOf } from "../tiny-api.ts";
 import type { World } from "../world.ts";
 import { must } from "./must.ts";
-import { checkPlan } from "./plan-rules.ts";
+import { type Away, checkPlan } from "./plan-rules.ts";
 import { checkBegun, hasOptOut } from "./run-rules.ts";
 import { checkFigures, checkStatus } from "./status-rules.ts";
 import { digestOfPin, isOwnedBy, isReady, isUnfinished, recordOf, truthOf } from "./truth.ts";
@@ -39,8 +39,8 @@ class Story {
   readonly told = new Set<number>();
   /** When an operator last saw a ready worker of a run. */
   readonly readyAtMs = new Map<number, number>();
-  /** Since which look a run that had a ready worker has none. */
-  readonly awaySinceMs = new Map<number, number>();
+  /** Since which look a run is found RUNNING without a ready worker. */
+  awaySince: Away | undefined;
 }
 
 /** What must be so at every moment of a walk, checked as an observer who is no operator. */
@@ -59,7 +59,8 @@ export class Invariants implements Observer {
     operator.onPlan = (planned) => {
       this.#looked(planned.snapshot);
       const { uid } = planned.snapshot.workflow.metadata;
-      checkPlan(planned, this.#story(uid).awaySinceMs, operator.firstLookMs(uid));
+      const story = this.#story(uid);
+      story.awaySince = checkPlan(planned, story.awaySince, operator.firstLookMs(uid));
     };
   }
 
@@ -135,12 +136,8 @@ export class Invariants implements Observer {
     const { metadata, spec } = snapshot.workflow;
     const story = this.#story(metadata.uid);
     story.specs.set(metadata.generation, spec);
-    const { runPods, record } = truthOf(snapshot);
-    const run = record?.runs[0]?.run ?? 0;
-    if (runPods.some(isReady)) {
-      story.readyAtMs.set(run, snapshot.nowMs);
-      story.awaySinceMs.delete(run);
-    } else if (story.readyAtMs.has(run) && !story.awaySinceMs.has(run)) story.awaySinceMs.set(run, snapshot.nowMs);
+    const { run, runPods } = truthOf(snapshot);
+    if (runPods.some(isReady)) story.readyAtMs.set(run, snapshot.nowMs);
   }
 
   #deploymentWritten(
@@ -265,12 +262,13 @@ export class Invariants implements Observer {
     const { spec } = write.patch as { spec?: { resources: { requests: { storage: string } } } };
     const size = spec?.resources.requests.storage;
     if (size === undefined) return;
-    // One that is about to start takes what the spec says; one that runs, what was pinned.
-    const asked =
-      this.#world.recordOf(workflow.metadata.name)?.active === true
-        ? this.contentOf(workflow.metadata.name)?.configuration.spec.queue.volume?.size
-        : effectiveSpec(workflow.spec).queue.volume?.size;
-    must(size === asked, "a volume grows as far as the run asks", () => [size, asked]);
+    // One that is about to start takes what the spec says; one that runs, what was pinned: also while its name is taken.
+    const isActive = this.#world.recordOf(workflow.metadata.name)?.active;
+    const asked = [
+      isActive === false ? undefined : this.contentOf(workflow.metadata.name)?.configuration.spec,
+      isActive === true ? undefined : effectiveSpec(workflow.spec),
+    ].map((spec) => spec?.queue.volume?.size);
+    must(asked.includes(size), "a volume grows as far as the run asks", () => [size, asked]);
     const present = this.#world.api.actingOn?.claims.find(({ metadata }) => metadata.name === write.name)?.size ?? "0";
     must((quantityValue(size) ?? 0) > (quantityValue(present) ?? 0), "volumes only grow", () => [present, size]);
   }

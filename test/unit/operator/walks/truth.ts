@@ -15,7 +15,9 @@ export interface Truth {
   /** On the Deployment; undefined: there is none, or nobody can read it. */
   readonly record: RunRecord | undefined;
   readonly unfinished: readonly PodSeen[];
-  /** Unfinished pods of the run, as the record or else status tells its number. */
+  /** The newest that the record or status tells of; 0: there was none. */
+  readonly run: number;
+  /** Its unfinished pods. */
   readonly runPods: readonly PodSeen[];
   /** Something of a run is still there: pods, or what makes them. */
   readonly isAnythingLeft: boolean;
@@ -25,7 +27,8 @@ export function truthOf({ workflow, deployment, replicaSets, pods }: Snapshot): 
   const own = deployment !== undefined && isOwnedBy(deployment.metadata, workflow) ? deployment : undefined;
   const record = recordOf(own);
   const unfinished = pods.filter(isUnfinished);
-  const run = record?.runs[0]?.run ?? workflow.status?.appliedRevision?.run;
+  // A cache of either may be behind.
+  const run = Math.max(record?.runs[0]?.run ?? 0, workflow.status?.appliedRevision?.run ?? 0);
   const counts = [own, ...replicaSets].some(
     (one) =>
       one !== undefined &&
@@ -35,7 +38,8 @@ export function truthOf({ workflow, deployment, replicaSets, pods }: Snapshot): 
     own,
     record,
     unfinished,
-    runPods: unfinished.filter((pod) => run !== undefined && pod.run === run),
+    run,
+    runPods: unfinished.filter((pod) => run !== 0 && pod.run === run),
     isAnythingLeft: unfinished.length > 0 || counts,
   };
 }
