@@ -65,7 +65,8 @@ async function actWrite(options: ActOptions, key: string, snapshot: Snapshot, wr
   const fingerprint = write.dispensable
     ? canonicalJson([write.verb, object, "patch" in write ? write.patch : null])
     : "";
-  if (memories.of(key).refused.has(fingerprint)) return "done";
+  const { generation } = snapshot.workflow.metadata;
+  if (memories.hasRefused(key, fingerprint, generation)) return "done";
   try {
     const changed = await send(options, key, snapshot, write);
     logger.info("wrote", { workflow: key, verb: write.verb, object, changed });
@@ -88,12 +89,11 @@ async function actWrite(options: ActOptions, key: string, snapshot: Snapshot, wr
     if (!isRefusal(error)) throw error;
     const message = error.said;
     if (write.dispensable) {
-      memories.noteRefused(key, fingerprint);
+      memories.noteRefused(key, fingerprint, generation);
       record(options, snapshot, refused(write, object, message));
       return "done";
     }
     logger.warn("refused", { workflow: key, object, error });
-    const { generation } = snapshot.workflow.metadata;
     const { refusal: before } = memories.of(key).memory;
     // Of now: what was written before it took its time, and the next try comes so long after this one.
     memories.noteRefusal(key, { object, message, atMs: options.now(), generation });
@@ -253,8 +253,9 @@ function logTurns(logger: Logger, key: string, before: WorkflowStatus, now: Work
 /** Where status cannot say it, an Event does, once. */
 function tellRefusedStatus(options: ActOptions, key: string, snapshot: Snapshot, message: string): void {
   const note = `The status cannot be written, and tells of the past: ${message}`;
-  if (options.memories.of(key).refused.has(note)) return;
-  options.memories.noteRefused(key, note);
+  const { generation } = snapshot.workflow.metadata;
+  if (options.memories.hasRefused(key, note, generation)) return;
+  options.memories.noteRefused(key, note, generation);
   record(options, snapshot, { type: "Warning", reason: "Refused", action: "UpdateStatus", note });
 }
 

@@ -59,7 +59,9 @@ export class Controller {
       // Before the workflows are looked at, so that no last words are missed.
       watched.pods.cache.subscribe((event) => {
         for (const key of workflowKeys(event.object.metadata)) {
-          if (!isOfEarlier(event.object.metadata, watched.workflows.cache.get(key))) memories.hear(key, event.object);
+          const workflow = watched.workflows.cache.get(key);
+          // Of one that is gone, another may have the name by the next look.
+          if (workflow !== undefined && !isOfEarlier(event.object.metadata, workflow)) memories.hear(key, event.object);
         }
         this.#addOwners(event);
       }),

@@ -17,10 +17,8 @@ export function standingOf(metadata: SeenMetadata, workflow: IntegrationWorkflow
 }
 
 /** Whether an object is older than the workflow: it belongs to an earlier one of the name. Both times are the API server's. */
-export function isOfEarlier({ creationTimestamp }: SeenMetadata, workflow: IntegrationWorkflow | undefined): boolean {
-  return (
-    workflow !== undefined && creationTimestamp !== undefined && creationTimestamp < workflow.metadata.creationTimestamp
-  );
+export function isOfEarlier({ creationTimestamp }: SeenMetadata, workflow: IntegrationWorkflow): boolean {
+  return creationTimestamp !== undefined && creationTimestamp < workflow.metadata.creationTimestamp;
 }
 
 export function isEnding(metadata: SeenMetadata): boolean {

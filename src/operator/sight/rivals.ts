@@ -50,8 +50,8 @@ export function rivalOf(
   if (
     record.active ||
     isStopping(workflow) ||
-    // Status has not told of that run yet.
-    (run !== undefined && remainsOf(nowMs, deployment, replicaSets, pods) !== undefined)
+    // Neither status nor a record may tell of it: never told, or deleted.
+    remainsOf(nowMs, deployment, replicaSets, pods) !== undefined
   ) {
     const ending = rival(fieldsRun, isAsked ? "running" : "stopping");
     if (ending !== undefined) return ending;

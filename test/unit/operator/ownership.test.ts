@@ -152,3 +152,20 @@ test("a claim grows at the next start, and never shrinks", () => {
   world.settle();
   expect(world.api.stored.PersistentVolumeClaim.get("contacts-queue")?.size).toBe("2Gi");
 });
+
+test("a claim that may not grow keeps nothing from running, and is tried again after the next edit, not before", () => {
+  const world = running();
+  const size = () => world.api.stored.PersistentVolumeClaim.get("contacts-queue")?.size;
+  const volume = { size: "2Gi", accessMode: "ReadWriteOnce", whenDeleted: "Retain" };
+  world.api.refuses.add("PersistentVolumeClaim");
+  world.edit({ queue: { deadLetterRetentionDays: 30, volume }, restart: "grow" });
+  world.settle();
+  expect([world.status.state, size()]).toEqual(["RUNNING", "1Gi"]);
+  world.api.mend();
+  const { attempts } = world.api;
+  world.settle();
+  expect(world.api.attempts).toBe(attempts);
+  world.edit({ revisionHistoryLimit: 3 });
+  world.settle();
+  expect([world.status.state, size()]).toEqual(["RUNNING", "2Gi"]);
+});

@@ -173,6 +173,8 @@ export class TinyApi {
       const { uid, resourceVersion } = write.target;
       if (present?.metadata.uid !== uid || present.metadata.resourceVersion !== resourceVersion)
         throw new Conflict(write.name);
+      // A quota counts what is asked for.
+      if (write.verb === "patch" && this.refuses.has(write.kind)) throw new Refused("exceeded quota");
       this.writes += 1;
       if (write.verb === "delete") this.remove(write.kind, write.name);
       else this.#patch(present, write);

@@ -84,6 +84,11 @@ export class TinyOperator {
     return this.#memories.of(keyOf(name)).memory;
   }
 
+  /** Something that can be done without: it is tried again after the next edit. */
+  wasRefused(name: string): boolean {
+    return this.#memories.of(keyOf(name)).refused.size > 0;
+  }
+
   note(name: string, more: Partial<Memory>): void {
     this.#memories.note(keyOf(name), more);
   }
@@ -179,13 +184,13 @@ export class TinyOperator {
     const key = keyOf(workflow.metadata.name);
     const object = `${write.kind} ${write.name}`;
     const print = write.dispensable ? canonicalJson([write.verb, object, "patch" in write ? write.patch : null]) : "";
-    if (this.#memories.of(key).refused.has(print)) return "done";
+    if (this.#memories.hasRefused(key, print, workflow.metadata.generation)) return "done";
     try {
       this.#api.write(write);
     } catch (error) {
       if (error instanceof AlreadyExists) this.#memories.noteTaken(key, write.kind, write.name);
       else if (error instanceof Refused && write.dispensable) {
-        this.#memories.noteRefused(key, print);
+        this.#memories.noteRefused(key, print, workflow.metadata.generation);
         return "done";
       } else if (error instanceof Refused) {
         const { generation } = workflow.metadata;
@@ -337,7 +342,8 @@ export class TinyOperator {
 
   #hearOf(pod: PodSeen): void {
     const name = pod.metadata.labels?.[labels.workflow] ?? "";
-    if (!isOfEarlier(pod.metadata, this.#caches.Workflow.get(name))) this.#memories.hear(keyOf(name), pod);
+    const workflow = this.#caches.Workflow.get(name);
+    if (workflow !== undefined && !isOfEarlier(pod.metadata, workflow)) this.#memories.hear(keyOf(name), pod);
   }
 
   #countLimits(): void {

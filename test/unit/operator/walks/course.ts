@@ -136,9 +136,12 @@ function checkSettled({ world }: Walk, name: string): void {
   const kept = [...stored.ConfigMap.values()].filter(
     (one) =>
       // One whose content was exchanged is no pin any more.
-      isOwnedBy(one.metadata, workflow) && one.metadata.name === `${name}-${digestOfPin(one)?.slice(0, 8)}`,
+      isOwnedBy(one.metadata, workflow) &&
+      one.metadata.name === `${name}-${digestOfPin(one)?.slice(0, 8)}` &&
+      // What a paused leader made of an older plan goes with the next run.
+      (one.metadata.creationTimestamp ?? "") <= (run?.startedAt ?? ""),
   );
-  if (isAsked)
+  if (isAsked && !world.operator.wasRefused(name))
     must(
       kept.length <= workflow.spec.revisionHistoryLimit + 1,
       "pins are kept up to the limit, and no more",

@@ -286,8 +286,12 @@ export class Invariants implements Observer {
   #checkRun(before: IntegrationWorkflow, after: WorkflowStatus, snapshot: Snapshot, story: Story): void {
     const { record, runPods } = truthOf(snapshot);
     const { appliedRevision: applied, handledRestart } = after;
-    // A cache may be behind what status tells.
-    if (record !== undefined && (record.runs[0]?.run ?? 0) >= (before.status?.appliedRevision?.run ?? 0)) {
+    const recorded = record?.runs[0]?.run ?? 0;
+    // A cache may be behind what status tells, and behind what the operator has read.
+    if (record !== undefined && recorded < (applied?.run ?? 0)) {
+      const known = story.runs.get(applied?.run ?? 0)?.run;
+      must(known !== undefined && applied?.name === known.pin, "appliedRevision is a run that began", () => applied);
+    } else if (record !== undefined && recorded >= (before.status?.appliedRevision?.run ?? 0)) {
       must(
         applied?.run === record.runs[0]?.run && applied?.name === record.runs[0]?.pin,
         "appliedRevision is the run that is recorded",
@@ -315,7 +319,8 @@ export class Invariants implements Observer {
   #checkPending(before: IntegrationWorkflow, after: WorkflowStatus, snapshot: Snapshot, story: Story): void {
     const { record } = truthOf(snapshot);
     // A cache may be behind what status tells.
-    if ((record?.runs[0]?.run ?? 0) < (before.status?.appliedRevision?.run ?? 0)) return;
+    if ((record?.runs[0]?.run ?? 0) < Math.max(...[before.status, after].map((one) => one?.appliedRevision?.run ?? 0)))
+      return;
     const known = story.runs.get(record?.runs[0]?.run ?? 0);
     if (record?.active !== true || known === undefined) return;
     const pinned = known.content.configuration.spec;

@@ -53,7 +53,7 @@ function checkConditions({ before, after, snapshot }: StatusWritten, { record, r
     const isReadyStill = record === undefined ? told[1] : runPods.some(isReady) ? "True" : "False";
     must(sameJson(told, ["False", isReadyStill, "True", "False"]), "conditions are those of Stopping", facts);
     // A stop that was refused is not recorded, though somebody has scaled it down already.
-    must(isAnythingLeft || record?.active !== false, "it stops while something is left", facts);
+    must(isAnythingLeft || snapshot.memory.refusal !== undefined, "it stops while something is left", facts);
   } else {
     must(sameJson(told, table[after.state ?? ""] ?? []), "conditions are those of the state", facts);
     const reasons = { STARTING: ["Starting", "Recovering"], RUNNING: ["Running"], STOPPED: ["Stopped"], FAILED: [] };
