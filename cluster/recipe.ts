@@ -21,7 +21,7 @@ export interface BuildJob {
 /**
  * Each set is built, checked and replaced as one: an API server alone (with kubectl, as KUBEBUILDER_ASSETS has it),
  * what a node needs besides, what plays thousands of nodes and pods, what every cluster is used with, kind, what GitOps tools
- * take a resource for, what judges metrics and alerts, and what judges network policies.
+ * take a resource for, what judges metrics and alerts, what judges network policies, and what the operator is compared with.
  */
 export type BinarySet =
   | "control-plane"
@@ -31,7 +31,8 @@ export type BinarySet =
   | "kind"
   | "kstatus"
   | "prometheus"
-  | "policies";
+  | "policies"
+  | "echo";
 
 const kubernetesVersion = "1.36.3";
 const helmVersion = "4.3.1";
@@ -102,6 +103,7 @@ export const recipes: Readonly<Record<BinarySet, readonly BuildJob[]>> = {
       tags: "remove_all_sd",
     },
   ],
+  echo: [{ module: "echo", packages: { echo: "cluster/echo" } }],
   policies: [{ module: "policies", packages: { cyclonus: "github.com/mattfenwick/cyclonus/cmd/cyclonus" } }],
 };
 

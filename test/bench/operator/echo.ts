@@ -1,44 +1,32 @@
-/** The least that answers an edit: whoever sees it writes a status of the usual size at once, and decides nothing. */
-import type { IntegrationWorkflow } from "../../../src/api/integration-workflow.ts";
-import type { Client } from "../../../src/kubernetes/client.ts";
-import { createInformer } from "../../../src/kubernetes/informer.ts";
-import { workflows } from "../../../src/operator/shell/projections.ts";
-import { createLogger } from "../../../src/telemetry/log.ts";
+/** The least that answers an edit: a Go client (cluster/modules/echo) that writes a status of the usual size, and decides nothing. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { binaries } from "../../../cluster/binaries.ts";
+import { startBound } from "../../../cluster/bound-process.ts";
 import { namespace } from "./ground.ts";
 
-const at = "2026-01-01T00:00:00Z";
-const message = "The workflow was edited, and runs as it was started";
+/** The workflows with this label are its own, and not the operator's. */
+export const echoLabel = "echo";
 
-function statusFor({ metadata: { generation } }: IntegrationWorkflow) {
-  const condition = (type: string) => ({ type, status: "True", reason: "Running", message, lastTransitionTime: at });
-  return {
-    observedGeneration: generation,
-    state: "RUNNING",
-    pendingRestart: true,
-    pendingChangeCount: 1,
-    pendingChanges: [{ path: "campaign.engineCallsPerSecond", from: "20", to: String(generation), source: "Spec" }],
-    conditions: ["Ready", "Running", "Reconciling", "Stalled", "RestartRequired"].map((type) => ({
-      ...condition(type),
-      observedGeneration: generation,
-    })),
-    transitions: [{ at, to: "RUNNING", reason: "WorkerReady" }],
-  };
+export interface Echo {
+  /** @throws Error when it ended by itself, with its last words */
+  readonly end: () => Promise<void>;
 }
 
-/** Answers edits of workflows whose names begin with `echo-`, until the signal aborts. */
-export async function echo(client: Client, signal: AbortSignal): Promise<void> {
-  const logger = createLogger("bench", "error");
-  const project = (object: IntegrationWorkflow): IntegrationWorkflow => object;
-  const { cache, run } = createInformer({ client, kind: workflows, namespaces: [namespace], project, logger });
-  const answer = async (object: IntegrationWorkflow): Promise<void> => {
-    const { name, uid, resourceVersion } = object.metadata;
-    const options = { subresource: "status", precondition: { uid, resourceVersion }, answer: "metadata" } as const;
-    await client.mergePatch(workflows, { namespace, name }, { status: statusFor(object) }, options);
+/** Answers edits of workflows whose names begin with `echo-`. */
+export async function startEcho(kubeconfig: string): Promise<Echo> {
+  const program = join(await binaries("echo", process.env, console.error), "echo");
+  const folder = mkdtempSync(join(tmpdir(), "bench-echo-"));
+  const logPath = join(folder, "echo.log");
+  const child = startBound("echo", [program, kubeconfig, namespace, "echo-"], logPath);
+  return {
+    end: async () => {
+      const isAlive = child.running();
+      await child.kill();
+      const words = readFileSync(logPath, "utf8");
+      rmSync(folder, { recursive: true, force: true });
+      if (!isAlive) throw new Error(`the echo ended: ${words}`);
+    },
   };
-  cache.subscribe(({ type, object }) => {
-    const { metadata, status } = object;
-    const isEdited = metadata.name.startsWith("echo-") && metadata.generation !== status?.observedGeneration;
-    if (type !== "delete" && isEdited) void answer(object);
-  });
-  await run(signal);
 }

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
+import { echoLabel } from "./echo.ts";
 import { namespace } from "./ground.ts";
 
 /** What `/proc` says of a process. */
@@ -49,6 +50,7 @@ export class OperatorProcess {
     const flags = [
       ...["--kubeconfig", kubeconfig, "--worker-image", "registry.example/integration-workflow:1.0.0"],
       ...["--leader-elect", "true", "--leader-election-namespace", namespace],
+      ...["--shard-selector", `!${echoLabel}`],
       // Nothing listens in a pod that is played.
       ...["--worker-poll", "off", "--metrics-address", "127.0.0.1:0", "--health-address", "127.0.0.1:0"],
     ];

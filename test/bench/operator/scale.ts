@@ -2,7 +2,7 @@
 
 import { deployments, workflows } from "../../../src/operator/shell/projections.ts";
 import { percentile } from "../table.ts";
-import { echo } from "./echo.ts";
+import { echoLabel, startEcho } from "./echo.ts";
 import type { Ground } from "./ground.ts";
 import { namespace } from "./ground.ts";
 import { Observer, type WorkflowSeen } from "./observer.ts";
@@ -24,6 +24,12 @@ export interface Scale {
   /** What one action asks of the API server. */
   readonly requests: readonly (readonly [action: string, words: string])[];
   readonly complaints: readonly string[];
+}
+
+/** Of one edit, from when it was sent. */
+interface Edited {
+  readonly answeredMs: number;
+  readonly shownMs: number;
 }
 
 const editsOneAtATime = 100;
@@ -62,7 +68,6 @@ class Run {
     const all = names("workflow", count);
     const floor = await this.#floor("floor: Deployments made and ready", count);
     await inParallel(all, writersAtOnce, (name) => createWorkflow(this.#ground.client, name));
-    await this.#editFloor();
     const operator = this.#start();
     await this.#workflows.all(all, ({ state }) => state === "STOPPED");
     await pause(quietMs);
@@ -113,46 +118,24 @@ class Run {
     return rate;
   }
 
-  /** The same edits as of `editOneAtATime`, answered by a client that decides nothing: what the API server takes for both writes. */
-  async #editFloor(): Promise<void> {
-    const { client } = this.#ground;
-    const some = names("echo", editsOneAtATime);
-    const end = new AbortController();
-    const echoing = echo(client, end.signal);
-    await inParallel(some, writersAtOnce, (name) => createWorkflow(client, name));
-    await this.#workflows.all(some, ({ pendingRestart }) => pendingRestart);
-    const edits = await this.#edits(some, ({ generation }, before) => generation > before);
-    this.#edited("floor of one edit: both writes, seen", edits);
-    end.abort();
-    await echoing;
-    await inParallel(some, writersAtOnce, async (name) => void (await client.delete(workflows, { namespace, name })));
-  }
-
-  #edited(label: string, { shown, answered }: { shown: number[]; answered: number[] }): void {
-    const told = shown.map((ms, index) => ms - (answered[index] ?? 0));
-    this.#line(`${label}, ms p50 / p95 / p99`, percentiles(shown));
-    this.#line("  of it until the edit is answered", percentiles(answered));
+  #edited(label: string, edits: readonly Edited[]): void {
+    this.#line(`${label}, ms p50 / p95 / p99`, percentiles(edits.map(({ shownMs }) => shownMs)));
+    this.#line("  of it until the edit is answered", percentiles(edits.map(({ answeredMs }) => answeredMs)));
+    const told = edits.map(({ shownMs, answeredMs }) => shownMs - answeredMs);
     this.#line("  from then until it shows", percentiles(told));
   }
 
-  /** One after the other. @returns how long each took, from when it was sent until it shows and until it is answered */
-  async #edits(
-    all: readonly string[],
-    isSo: (seen: WorkflowSeen, generationBefore: number) => boolean,
-  ): Promise<{ shown: number[]; answered: number[] }> {
-    const [shown, answered]: [number[], number[]] = [[], []];
-    for (const name of all) {
-      const before = this.#workflows.get(name)?.generation ?? 0;
-      const startedAtMs = performance.now();
-      const seen = this.#workflows.all(
-        [name],
-        (one) => one.pendingRestart && one.observedGeneration === one.generation && isSo(one, before),
-      );
-      await patchSpec(this.#ground.client, name, rateOf(25));
-      answered.push(performance.now() - startedAtMs);
-      shown.push((await seen).lastAtMs - startedAtMs);
-    }
-    return { shown, answered };
+  async #edit(name: string): Promise<Edited> {
+    const before = this.#workflows.get(name)?.generation ?? 0;
+    const startedAtMs = performance.now();
+    const seen = this.#workflows.all(
+      [name],
+      ({ pendingRestart, observedGeneration, generation }) =>
+        pendingRestart && observedGeneration === generation && generation > before,
+    );
+    await patchSpec(this.#ground.client, name, rateOf(25));
+    const answeredMs = performance.now() - startedAtMs;
+    return { answeredMs, shownMs: (await seen).lastAtMs - startedAtMs };
   }
 
   async #startAll(operator: OperatorProcess, all: readonly string[], floor: number): Promise<void> {
@@ -185,12 +168,30 @@ class Run {
     this.#count("edit all, each", countsOf(this.#ground.audit.read()), all.length);
   }
 
-  /** From when the edit is sent until whoever watches sees it in status. */
+  /**
+   * From when the edit is sent until whoever watches sees it in status. In turns with edits that a client answers that decides
+   * nothing: what the API server takes for both writes, in the same minute.
+   */
   async #editOneAtATime(all: readonly string[]): Promise<void> {
+    const { client, operatorKubeconfig } = this.#ground;
     const step = Math.max(1, Math.floor(all.length / editsOneAtATime));
     const edited = all.filter((_, index) => index % step === 0).slice(0, editsOneAtATime);
-    this.#edited("one edit until it shows", await this.#edits(edited, () => true));
-    await inParallel(edited, writersAtOnce, (name) => patchSpec(this.#ground.client, name, rateOf(20)));
+    const echoed = names("echo", edited.length);
+    const echo = await startEcho(operatorKubeconfig);
+    await inParallel(echoed, writersAtOnce, (name) => createWorkflow(client, name, echoLabel));
+    await this.#workflows.all(echoed, ({ pendingRestart }) => pendingRestart);
+    await pause(quietMs);
+    const [ours, floor]: [Edited[], Edited[]] = [[], []];
+    for (const [index, name] of edited.entries()) {
+      ours.push(await this.#edit(name));
+      floor.push(await this.#edit(echoed[index] ?? name));
+    }
+    this.#edited("one edit until it shows", ours);
+    this.#edited("the same, answered by a client that decides nothing", floor);
+    this.#line("  p50 of the operator, of that", decimal(median(ours) / median(floor)));
+    await echo.end();
+    await inParallel(echoed, writersAtOnce, async (name) => void (await client.delete(workflows, { namespace, name })));
+    await inParallel(edited, writersAtOnce, (name) => patchSpec(client, name, rateOf(20)));
     await this.#workflows.all(edited, ({ pendingRestart }) => !pendingRestart);
   }
 
@@ -325,6 +326,13 @@ class Run {
 function percentiles(times: number[]): string {
   times.sort((left, right) => left - right);
   return [0.5, 0.95, 0.99].map((share) => percentile(times, share).toFixed(1)).join(" / ");
+}
+
+function median(edits: readonly Edited[]): number {
+  return percentile(
+    edits.map(({ shownMs }) => shownMs).sort((left, right) => left - right),
+    0.5,
+  );
 }
 
 /** An edit of the spec that needs a restart. */

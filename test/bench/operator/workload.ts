@@ -13,8 +13,9 @@ export function names(prefix: string, count: number): readonly string[] {
   return Array.from({ length: count }, (_, index) => `${prefix}-${index + 1}`);
 }
 
-export async function createWorkflow(client: Client, name: string): Promise<void> {
-  await client.create(workflows, { metadata: { name, namespace }, spec: specOf(name) });
+export async function createWorkflow(client: Client, name: string, label?: string): Promise<void> {
+  const labels = label === undefined ? {} : { labels: { [label]: "yes" } };
+  await client.create(workflows, { metadata: { name, namespace, ...labels }, spec: specOf(name) });
 }
 
 export async function patchSpec(client: Client, name: string, spec: object): Promise<void> {
