@@ -25,8 +25,8 @@ export interface Other {
 }
 
 /**
- * Whether another workflow keeps `mine` from starting: who runs, or is about to run again, has the fields, and of two that
- * both wait the earlier one. Never is one stopped for this.
+ * Whether another workflow keeps `mine` from starting: the fields are with who runs, is about to run again, or has pods left;
+ * and of two that both wait, with the earlier one. Never is one stopped for this.
  */
 export function rivalOf(
   mine: IntegrationWorkflow,
