@@ -173,7 +173,10 @@ export class Invariants implements Observer {
     }
     // What is made of a resource that is being deleted, unseen yet, goes with it.
     const { uid, deletionTimestamp } = this.#world.api.stored.Workflow.get(workflow.metadata.name)?.metadata ?? {};
-    if (uid !== workflow.metadata.uid || deletionTimestamp !== undefined) return;
+    if (uid !== workflow.metadata.uid || deletionTimestamp !== undefined) {
+      story.handledRestart = record.handledRestart;
+      return;
+    }
     const known = story.runs.get(run.run);
     if (known === undefined) this.#begun(snapshot, story, record, run, after.spec);
     else {
