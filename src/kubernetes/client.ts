@@ -205,8 +205,8 @@ export class Client {
   }
 
   /**
-   * PUT. `metadata.resourceVersion` (and uid) of the object are the precondition. Of a subresource nothing else is needed
-   * than it.
+   * PUT. `metadata.resourceVersion` (and uid) of the object are the precondition. To the subresource `status`, the object may
+   * be no more than its metadata and its status.
    * @throws ApiError Conflict when the object has changed since
    */
   async update<T extends KubernetesObject, M extends Manifest & { metadata: ObjectRef & { resourceVersion: string } }>(

@@ -116,11 +116,9 @@ function rivalsOf(
 ): readonly Rival[] {
   const { namespace } = workflow.metadata;
   const pinNamed = (name: string): PinSeen | undefined => pins.cache.get(`${namespace}/${name}`);
-  return keysOfSameSystems({ workflows, pins }, workflow).flatMap((key) => {
-    const other = workflows.cache.get(key);
-    if (other === undefined) return [];
-    return rivalOf(workflow, { workflow: other, objects: objectsOf(key), pinNamed }, now()) ?? [];
-  });
+  return othersOfSameSystems({ workflows, pins }, workflow).flatMap(
+    (other) => rivalOf(workflow, { workflow: other, objects: objectsOf(keyOf(other.metadata)), pinNamed }, now()) ?? [],
+  );
 }
 
 /**
@@ -133,24 +131,30 @@ async function rivalsAfresh(
   signal: AbortSignal,
 ): Promise<readonly Rival[]> {
   const { client, watched } = options;
-  const { namespace } = workflow.metadata;
   const found = new Map<string, RunObjects>();
-  for (const key of keysOfSameSystems(watched, workflow)) {
-    found.set(key, await readObjects(client, namespace, key.slice(namespace.length + 1), signal));
+  for (const { metadata } of othersOfSameSystems(watched, workflow)) {
+    found.set(keyOf(metadata), await readObjects(client, metadata.namespace, metadata.name, signal));
   }
   return rivalsOf(options, workflow, (key) => found.get(key) ?? cachedObjects(watched, key));
 }
 
-/** Of other workflows, by their specs and by what was pinned for them. */
-function keysOfSameSystems(
+/** Workflows that are of the other type, by their specs or by what was pinned for them: two of one type are no rivals. */
+function othersOfSameSystems(
   { workflows, pins }: Pick<Watched, "workflows" | "pins">,
   { metadata, spec }: IntegrationWorkflow,
-): readonly string[] {
+): readonly IntegrationWorkflow[] {
   const systems = sameSystemsOf(metadata.namespace, spec);
   if (systems === undefined) return [];
-  const byPin = pins.cache.byIndex("systems", systems).flatMap((pin) => workflowKeys(pin.metadata));
-  const bySpec = workflows.cache.byIndex("systems", systems).map((other) => keyOf(other.metadata));
-  return [...new Set([...bySpec, ...byPin])].filter((key) => key !== keyOf(metadata)).sort();
+  const byPin = pins.cache
+    .byIndex("systems", systems)
+    .filter(({ content }) => content?.configuration.spec.type !== spec.type)
+    .flatMap((pin) => workflowKeys(pin.metadata));
+  const bySpec = workflows.cache
+    .byIndex("systems", systems)
+    .filter((other) => other.spec.type !== spec.type)
+    .map((other) => keyOf(other.metadata));
+  const keys = [...new Set([...bySpec, ...byPin])].filter((key) => key !== keyOf(metadata));
+  return keys.sort().flatMap((key) => workflows.cache.get(key) ?? []);
 }
 
 async function withTakenNames(
