@@ -2,26 +2,10 @@
 import { afterEach, describe, expect, it } from "vitest";
 import type { IngressMapping } from "../../../../src/api/integration-workflow.ts";
 import { done } from "./calls.ts";
-import { Family, mappingOf, type Relation } from "./family.ts";
+import { type Family, mappingOf, type Relation } from "./family.ts";
+import { account, endFamilies, family, link, mandatory, optional, serial, toAccount } from "./family-cast.ts";
 
-const account: Relation = { table: "account" };
-const optional: Relation = { table: "contact", parent: "account" };
-const mandatory: Relation = { ...optional, mandatory: true };
-const toAccount = (id: string) => ({ parent: { table: "account", id } });
-
-const families: Family[] = [];
-afterEach(async () => {
-  for (const family of families.splice(0)) await family.end();
-});
-
-function family(...relations: readonly Relation[]): Family {
-  const made = new Family(relations);
-  families.push(made);
-  return made;
-}
-
-const link = (of: Family, id: string) => of.target.record("cuscontact", id)?.fields["parent"];
-const serial = (of: Family, id: string) => of.target.record("cusaccount", id)?.serial;
+afterEach(endFamilies);
 
 describe.each([
   ["an optional", optional],
