@@ -118,11 +118,14 @@ class Run {
     return rate;
   }
 
-  #edited(label: string, edits: readonly Edited[]): void {
-    this.#line(`${label}, ms p50 / p95 / p99`, percentiles(edits.map(({ shownMs }) => shownMs)));
+  /** @returns the median of how long they took to show, in milliseconds */
+  #edited(label: string, edits: readonly Edited[]): number {
+    const shown = edits.map(({ shownMs }) => shownMs);
+    this.#line(`${label}, ms p50 / p95 / p99`, percentiles(shown));
     this.#line("  of it until the edit is answered", percentiles(edits.map(({ answeredMs }) => answeredMs)));
     const told = edits.map(({ shownMs, answeredMs }) => shownMs - answeredMs);
     this.#line("  from then until it shows", percentiles(told));
+    return percentile(shown, 0.5);
   }
 
   async #edit(name: string): Promise<Edited> {
@@ -186,9 +189,9 @@ class Run {
       ours.push(await this.#edit(name));
       floor.push(await this.#edit(echoed[index] ?? name));
     }
-    this.#edited("one edit until it shows", ours);
-    this.#edited("the same, answered by a client that decides nothing", floor);
-    this.#line("  p50 of the operator, of that", decimal(median(ours) / median(floor)));
+    const oursMs = this.#edited("one edit until it shows", ours);
+    const floorMs = this.#edited("the same, answered by a client that decides nothing", floor);
+    this.#line("  p50 of the operator, of that", decimal(oursMs / floorMs));
     await echo.end();
     await inParallel(echoed, writersAtOnce, async (name) => void (await client.delete(workflows, { namespace, name })));
     await inParallel(edited, writersAtOnce, (name) => patchSpec(client, name, rateOf(20)));
@@ -323,16 +326,10 @@ class Run {
   }
 }
 
+/** @param times are put in ascending order */
 function percentiles(times: number[]): string {
   times.sort((left, right) => left - right);
   return [0.5, 0.95, 0.99].map((share) => percentile(times, share).toFixed(1)).join(" / ");
-}
-
-function median(edits: readonly Edited[]): number {
-  return percentile(
-    edits.map(({ shownMs }) => shownMs).sort((left, right) => left - right),
-    0.5,
-  );
 }
 
 /** An edit of the spec that needs a restart. */

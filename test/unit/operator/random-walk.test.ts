@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { propertySeed } from "../../property-seed.ts";
 import { running } from "./moments.ts";
 import { walkThrough } from "./walks/course.ts";
 import { keptWalks } from "./walks/kept.ts";
@@ -7,11 +8,10 @@ import { courses } from "./walks/moves.ts";
 
 /** The same in every run; others by PROPERTY_SEED, and many of them by npm run bench -- walks --count 100000. */
 const count = Number(process.env["WALKS"] ?? 4000);
-const seed = Number(process.env["PROPERTY_SEED"] ?? 1);
 
-test(`whatever users, nodes, crashes and late watches do: the invariants hold, and all comes right (seed ${seed})`, () => {
+test(`whatever users, nodes, crashes and late watches do: the invariants hold, and all comes right (seed ${propertySeed})`, () => {
   const walked = fc.property(courses, (course) => walkThrough(course));
-  fc.assert(walked, { seed, numRuns: count, includeErrorInReport: true, endOnFailure: false });
+  fc.assert(walked, { numRuns: count, includeErrorInReport: true, endOnFailure: false });
 }, 3_600_000);
 
 test.each(Object.entries(keptWalks))("a walk that once failed: %s", (_name, course) => walkThrough(course));

@@ -84,9 +84,11 @@ export class TinyOperator {
     return this.#memories.of(keyOf(name)).memory;
   }
 
-  /** Something that can be done without: it is tried again after the next edit. */
-  wasRefused(name: string): boolean {
-    return this.#memories.of(keyOf(name)).refused.size > 0;
+  /** Whether the API server refused to delete something: that is tried again after the next edit. */
+  mayNotDelete(name: string): boolean {
+    const generation = this.#caches.Workflow.get(name)?.metadata.generation;
+    const { refused } = this.#memories.of(keyOf(name));
+    return [...refused].some(([print, at]) => print.startsWith('["delete"') && at === generation);
   }
 
   note(name: string, more: Partial<Memory>): void {
@@ -225,20 +227,16 @@ export class TinyOperator {
   #gather(workflow: IntegrationWorkflow): Snapshot {
     const caches = this.#caches;
     const { name } = workflow.metadata;
-    const isLabelled = ({ metadata }: { metadata: SeenMetadata }): boolean =>
-      metadata.labels?.[labels.workflow] === name;
-    const of = <T extends { metadata: SeenMetadata }>(map: ReadonlyMap<string, T>): T[] =>
-      [...map.values()].filter(isLabelled);
     const watched = <T extends { metadata: SeenMetadata }>(found: T | undefined): T | undefined =>
       found?.metadata.labels?.[labels.workflow] === undefined ? undefined : found;
     const snapshot: Snapshot = {
       nowMs: this.#api.nowMs,
       workflow,
       deployment: watched(caches.Deployment.get(name)),
-      replicaSets: of(caches.ReplicaSet),
-      pods: of(caches.Pod),
-      pins: of(caches.ConfigMap),
-      claims: of(caches.PersistentVolumeClaim),
+      replicaSets: labelled(caches.ReplicaSet, name),
+      pods: labelled(caches.Pod, name),
+      pins: labelled(caches.ConfigMap, name),
+      claims: labelled(caches.PersistentVolumeClaim, name),
       networkPolicy: watched(caches.NetworkPolicy.get(networkPolicyName(workflow))),
       sharedLimits: this.sharedLimits ?? this.#limits.of(keyOf(name)),
       rivals: this.#rivalsOf(workflow, caches),
@@ -255,15 +253,13 @@ export class TinyOperator {
     const { name, uid, generation } = snapshot.workflow.metadata;
     const live = stored.Workflow.get(name);
     if (live?.metadata.uid !== uid || live.metadata.generation !== generation) return snapshot;
-    const isLabelled = ({ metadata }: { metadata: SeenMetadata }): boolean =>
-      metadata.labels?.[labels.workflow] === name;
     const rivals = this.#rivalsOf(snapshot.workflow, stored);
     this.betweenReads?.();
     const deployment = stored.Deployment.get(name);
     this.betweenReads?.();
-    const replicaSets = [...stored.ReplicaSet.values()].filter(isLabelled);
+    const replicaSets = labelled(stored.ReplicaSet, name);
     this.betweenReads?.();
-    const pods = [...stored.Pod.values()].filter(isLabelled);
+    const pods = labelled(stored.Pod, name);
     const memory = this.memoriesOf(name);
     return {
       ...snapshot,
@@ -316,12 +312,10 @@ export class TinyOperator {
       .sort((left, right) => (left.metadata.name < right.metadata.name ? -1 : 1))
       .flatMap((other) => {
         const { name } = other.metadata;
-        const isLabelled = ({ metadata }: { metadata: SeenMetadata }): boolean =>
-          metadata.labels?.[labels.workflow] === name;
         const objects = {
           deployment: found.Deployment.get(name),
-          replicaSets: [...found.ReplicaSet.values()].filter(isLabelled),
-          pods: [...found.Pod.values()].filter(isLabelled),
+          replicaSets: labelled(found.ReplicaSet, name),
+          pods: labelled(found.Pod, name),
         };
         return rivalOf(workflow, { workflow: other, objects, pinNamed }, this.#api.nowMs) ?? [];
       });
@@ -358,4 +352,8 @@ export class TinyOperator {
 
 function keyOf(name: string): string {
   return `crm/${name}`;
+}
+
+function labelled<T extends { metadata: SeenMetadata }>(objects: ReadonlyMap<string, T>, name: string): T[] {
+  return [...objects.values()].filter(({ metadata }) => metadata.labels?.[labels.workflow] === name);
 }

@@ -141,7 +141,7 @@ function checkSettled({ world }: Walk, name: string): void {
       // What a paused leader made of an older plan goes with the next run.
       (one.metadata.creationTimestamp ?? "") <= (run?.startedAt ?? ""),
   );
-  if (isAsked && !world.operator.wasRefused(name))
+  if (isAsked && !world.operator.mayNotDelete(name))
     must(
       kept.length <= workflow.spec.revisionHistoryLimit + 1,
       "pins are kept up to the limit, and no more",

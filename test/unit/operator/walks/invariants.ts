@@ -322,9 +322,10 @@ export class Invariants implements Observer {
   #checkPending(before: IntegrationWorkflow, after: WorkflowStatus, snapshot: Snapshot, story: Story): void {
     const { record } = truthOf(snapshot);
     // A cache may be behind what status tells.
-    if ((record?.runs[0]?.run ?? 0) < Math.max(...[before.status, after].map((one) => one?.appliedRevision?.run ?? 0)))
-      return;
-    const known = story.runs.get(record?.runs[0]?.run ?? 0);
+    const told = Math.max(before.status?.appliedRevision?.run ?? 0, after.appliedRevision?.run ?? 0);
+    const recorded = record?.runs[0]?.run ?? 0;
+    if (recorded < told) return;
+    const known = story.runs.get(recorded);
     if (record?.active !== true || known === undefined) return;
     const pinned = known.content.configuration.spec;
     const isSame = sameJson(inForceLeftOut(pinned), inForceLeftOut(effectiveSpec(snapshot.workflow.spec)));
