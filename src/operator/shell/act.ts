@@ -1,5 +1,5 @@
 import type { WorkflowStatus } from "../../api/integration-workflow.ts";
-import { canonicalJson, sameJson } from "../../api/json.ts";
+import { sameJson } from "../../api/json.ts";
 import { runsAnnotation } from "../../api/run-record.ts";
 import type { Client, PatchOperation } from "../../kubernetes/client.ts";
 import {
@@ -17,6 +17,7 @@ import type { Logger } from "../../telemetry/log.ts";
 import { lookAt } from "../sight/look.ts";
 import type { Note, Plan, ReplaceWrite, Write } from "../sight/plan.ts";
 import { withPutBack } from "../sight/put-backs.ts";
+import { printOf } from "../sight/refusals.ts";
 import type { DeploymentSpec, OwnedKind, Snapshot } from "../sight/snapshot.ts";
 import { type StatusChange, statusChange } from "../status/status-change.ts";
 import type { CounterBudget } from "./counter-budget.ts";
@@ -62,11 +63,9 @@ export async function act(options: ActOptions, key: string, snapshot: Snapshot, 
 async function actWrite(options: ActOptions, key: string, snapshot: Snapshot, write: Write): Promise<"done" | "again"> {
   const { memories, logger } = options;
   const object = `${write.kind} ${write.name}`;
-  const fingerprint = write.dispensable
-    ? canonicalJson([write.verb, object, "patch" in write ? write.patch : null])
-    : "";
   const { generation } = snapshot.workflow.metadata;
-  if (memories.hasRefused(key, fingerprint, generation)) return "done";
+  const print = printOf(write, generation);
+  if (memories.of(key).refused.has(print)) return "done";
   try {
     const changed = await send(options, key, snapshot, write);
     logger.info("wrote", { workflow: key, verb: write.verb, object, changed });
@@ -89,7 +88,7 @@ async function actWrite(options: ActOptions, key: string, snapshot: Snapshot, wr
     if (!isRefusal(error)) throw error;
     const message = error.said;
     if (write.dispensable) {
-      memories.noteRefused(key, fingerprint, generation);
+      memories.noteRefused(key, print);
       record(options, snapshot, refused(write, object, message));
       return "done";
     }
@@ -253,9 +252,8 @@ function logTurns(logger: Logger, key: string, before: WorkflowStatus, now: Work
 /** Where status cannot say it, an Event does, once. */
 function tellRefusedStatus(options: ActOptions, key: string, snapshot: Snapshot, message: string): void {
   const note = `The status cannot be written, and tells of the past: ${message}`;
-  const { generation } = snapshot.workflow.metadata;
-  if (options.memories.hasRefused(key, note, generation)) return;
-  options.memories.noteRefused(key, note, generation);
+  if (options.memories.of(key).refused.has(note)) return;
+  options.memories.noteRefused(key, note);
   record(options, snapshot, { type: "Warning", reason: "Refused", action: "UpdateStatus", note });
 }
 

@@ -12,8 +12,8 @@ export interface Remembered {
   readonly taken: ReadonlySet<string>;
   /** Objects that were written, by kind: a cache that has not seen them must not be decided on. */
   readonly written: ReadonlyMap<string, ReadonlySet<string>>;
-  /** Writes that the API server refused and that can be done without, by the generation of the workflow at which it did. */
-  readonly refused: ReadonlyMap<string, number>;
+  /** Writes that the API server refused and that can be done without, as `printOf` writes them down. */
+  readonly refused: ReadonlySet<string>;
   /** Plans in a row that could not be carried out. */
   readonly failures: number;
 }
@@ -90,14 +90,9 @@ export class Memories {
     if (present !== undefined) present.written = nothing.written;
   }
 
-  noteRefused(key: string, write: string, generation: number): void {
+  noteRefused(key: string, write: string): void {
     const present = this.#at(key);
-    present.refused = new Map([...present.refused, [write, generation]]);
-  }
-
-  /** Whether there is no use in trying again: whoever has mended what it was refused for edits, stops or starts the workflow. */
-  hasRefused(key: string, write: string, generation: number): boolean {
-    return this.of(key).refused.get(write) === generation;
+    present.refused = new Set([...present.refused, write]);
   }
 
   /** @returns how many plans in a row could not be carried out */
@@ -116,4 +111,4 @@ export class Memories {
 
 const silence: LastWords = { reason: "Unknown", message: "" };
 
-const nothing: Remembered = { memory: {}, taken: new Set(), written: new Map(), refused: new Map(), failures: 0 };
+const nothing: Remembered = { memory: {}, taken: new Set(), written: new Map(), refused: new Set(), failures: 0 };

@@ -1,3 +1,5 @@
+import { canonicalJson } from "../../api/json.ts";
+import type { Write } from "./plan.ts";
 import type { Refusal } from "./snapshot.ts";
 
 /** How soon a refused write is tried again: whoever mends the cause at once sees it work. */
@@ -20,4 +22,18 @@ export function withRefusal(before: Refusal | undefined, now: Omit<Refusal, "inA
 export function refusalWaitMs(refusal: Refusal | undefined, generation: number, nowMs: number): number {
   if (refusal === undefined || refusal.generation !== generation) return 0;
   return Math.max(0, refusal.atMs + (refusal.inARow < soonFor ? pauseMs : longPauseMs) - nowMs);
+}
+
+/**
+ * What a refusal of a write that can be done without is remembered by, for as long as an operator leads; "" for another write. What
+ * changes an object is tried again with every new generation: whoever has mended what it was refused for edits, stops or starts
+ * the workflow. What is only to be tidied away is not.
+ */
+export function printOf(write: Write, generation: number): string {
+  if (!write.dispensable) return "";
+  return canonicalJson([
+    write.verb,
+    `${write.kind} ${write.name}`,
+    "patch" in write ? [write.patch, generation] : null,
+  ]);
 }

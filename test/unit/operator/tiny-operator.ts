@@ -1,12 +1,13 @@
 import { labels } from "../../../src/api/group.ts";
 import type { IntegrationWorkflow, WorkflowStatus } from "../../../src/api/integration-workflow.ts";
-import { canonicalJson, sameJson } from "../../../src/api/json.ts";
+import { sameJson } from "../../../src/api/json.ts";
 import { decide } from "../../../src/operator/decide/decide.ts";
 import { networkPolicyName } from "../../../src/operator/objects/network-policy.ts";
 import { LimitsLedger } from "../../../src/operator/shell/limits-ledger.ts";
 import { Memories } from "../../../src/operator/shell/memory.ts";
 import { isOfEarlier } from "../../../src/operator/sight/ownership.ts";
 import type { Plan, Write } from "../../../src/operator/sight/plan.ts";
+import { printOf } from "../../../src/operator/sight/refusals.ts";
 import { rivalOf } from "../../../src/operator/sight/rivals.ts";
 import { limitsUseOf } from "../../../src/operator/sight/shared-limits.ts";
 import type {
@@ -84,11 +85,9 @@ export class TinyOperator {
     return this.#memories.of(keyOf(name)).memory;
   }
 
-  /** Whether the API server refused to delete something: that is tried again after the next edit. */
+  /** Whether the API server refused to delete something: that is tried once in a leadership, and left. */
   mayNotDelete(name: string): boolean {
-    const generation = this.#caches.Workflow.get(name)?.metadata.generation;
-    const { refused } = this.#memories.of(keyOf(name));
-    return [...refused].some(([print, at]) => print.startsWith('["delete"') && at === generation);
+    return [...this.#memories.of(keyOf(name)).refused].some((print) => print.startsWith('["delete"'));
   }
 
   note(name: string, more: Partial<Memory>): void {
@@ -185,14 +184,14 @@ export class TinyOperator {
   #write(write: Write, { workflow, nowMs }: Snapshot): "done" | "again" {
     const key = keyOf(workflow.metadata.name);
     const object = `${write.kind} ${write.name}`;
-    const print = write.dispensable ? canonicalJson([write.verb, object, "patch" in write ? write.patch : null]) : "";
-    if (this.#memories.hasRefused(key, print, workflow.metadata.generation)) return "done";
+    const print = printOf(write, workflow.metadata.generation);
+    if (this.#memories.of(key).refused.has(print)) return "done";
     try {
       this.#api.write(write);
     } catch (error) {
       if (error instanceof AlreadyExists) this.#memories.noteTaken(key, write.kind, write.name);
       else if (error instanceof Refused && write.dispensable) {
-        this.#memories.noteRefused(key, print, workflow.metadata.generation);
+        this.#memories.noteRefused(key, print);
         return "done";
       } else if (error instanceof Refused) {
         const { generation } = workflow.metadata;
